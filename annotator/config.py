@@ -1,0 +1,274 @@
+"""`annotator.toml` -> frozen sections with every default.
+
+Every complaint is reported at once, with its key, the value, what was expected and, for a key that
+does not exist, the nearest one that does. `annotator.toml` at the top of the project is the
+commented sample; a test holds it against this file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from annotator.errors import ConfigError
+
+CONFIG_NAME = "annotator.toml"
+SYSTEM_CONFIG = Path("/etc/annotator") / CONFIG_NAME
+
+
+def _known_zone(name: str) -> str:
+    if name != "local":
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError('must be "local" or a time zone such as "Europe/Berlin"') from None
+    return name
+
+
+def _expanded(value: object) -> object:
+    return Path(value).expanduser() if isinstance(value, str) else value
+
+
+Score = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(gt=0, le=30 * 86400, allow_inf_nan=False)]
+Place = Annotated[Path, BeforeValidator(_expanded)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class StoreSettings(Section):
+    """[store]: where the captures are."""
+
+    root: Place | None = None
+    layout: Literal["auto", "deep", "medium", "shallow", "plain"] = "auto"
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "local"
+    max_capture_mb: Annotated[float, Field(gt=0, le=512)] = 32.0
+
+
+class DatabaseSettings(Section):
+    """[database]: where the answers go; None means the user's or service's state directory."""
+
+    path: Place | None = None
+
+
+class ModelSettings(Section):
+    """[models]: where model files are kept and fetched from."""
+
+    directory: Place | None = None
+    mirror: str = ""
+
+
+class InferenceSettings(Section):
+    """[inference]: what runs the graphs."""
+
+    delegate: Literal["auto", "cpu", "edgetpu"] = "auto"
+    threads: Annotated[int, Field(ge=0, le=64)] = 0
+    max_megapixels: Annotated[float, Field(gt=0, le=500)] = 50.0
+
+
+class DetectionSettings(Section):
+    """[detection]: what counts as a detection; each key can differ per monitor."""
+
+    model: str = "auto"
+    labels_file: Place | None = None
+    min_score: Score = 0.5
+    labels: tuple[str, ...] = ()
+
+
+class FaceSettings(Section):
+    """[faces]: what is done inside a person's box; each key can differ per monitor."""
+
+    enabled: bool = True
+    model: str = "auto"
+    person_labels: tuple[str, ...] = ("person",)
+    min_score: Score = 0.6
+    min_face_px: Annotated[int, Field(ge=1, le=10_000)] = 40
+    min_sharpness: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 40.0
+
+
+class WatchSettings(Section):
+    """[watch]: how new captures are noticed and when the tree is compared with the database."""
+
+    poll_interval_s: Seconds = 2.0
+    settle_s: Seconds = 1.0
+    incomplete_timeout_s: Seconds = 60.0
+    reconcile_s: Seconds = 900.0
+    reconcile_window_s: Seconds = 7 * 86400.0
+
+
+class WorkerSettings(Section):
+    """[worker]: the process that looks at captures."""
+
+    capture_timeout_s: Seconds = 30.0
+    start_timeout_s: Seconds = 120.0
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    batch: Annotated[int, Field(ge=1, le=256)] = 8
+
+
+class MonitorOverrides(Section):
+    """[monitors.NAME]: the detection and face keys that differ for one monitor."""
+
+    detection: dict[str, Any] = {}
+    faces: dict[str, Any] = {}
+
+
+class MonitorSettings(Section):
+    """What holds for one monitor once its overrides are applied."""
+
+    detection: DetectionSettings
+    faces: FaceSettings
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    store: StoreSettings = StoreSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    models: ModelSettings = ModelSettings()
+    inference: InferenceSettings = InferenceSettings()
+    detection: DetectionSettings = DetectionSettings()
+    faces: FaceSettings = FaceSettings()
+    watch: WatchSettings = WatchSettings()
+    worker: WorkerSettings = WorkerSettings()
+    monitors: dict[str, MonitorOverrides] = {}
+
+    def for_monitor(self, name: str) -> MonitorSettings:
+        """The detection and face settings of one monitor, by its name in the store."""
+        overrides = self.monitors.get(name)
+        if overrides is None:
+            return MonitorSettings(detection=self.detection, faces=self.faces)
+        return MonitorSettings(
+            detection=_overridden(self.detection, overrides.detection),
+            faces=_overridden(self.faces, overrides.faces),
+        )
+
+    @property
+    def database_path(self) -> Path:
+        """[database] path, else the service's or the user's state directory."""
+        if self.database.path is not None:
+            return self.database.path
+        return _state_directory() / "annotator.sqlite"
+
+    @property
+    def models_directory(self) -> Path:
+        """[models] directory, else `models` in the service's or the user's state directory."""
+        return self.models.directory or _state_directory() / "models"
+
+    @property
+    def store_root(self) -> Path:
+        """[store] root; ConfigError where none is named."""
+        if self.store.root is None:
+            raise ConfigError(
+                "no event store is named",
+                f"set `root` in the [store] section of {CONFIG_NAME}, or pass --store DIR",
+            )
+        return self.store.root
+
+
+_S = TypeVar("_S", bound=Section)
+
+
+def _overridden(base: _S, overrides: Mapping[str, Any]) -> _S:
+    return type(base).model_validate({**base.model_dump(), **overrides})
+
+
+def _state_directory() -> Path:
+    # systemd's StateDirectory= names the service's own place in this variable.
+    service = os.environ.get("STATE_DIRECTORY")
+    if service:
+        return Path(service.split(":")[0])
+    from platformdirs import user_data_path
+
+    return user_data_path("annotator")
+
+
+def find_config(explicit: Path | None = None) -> Path | None:
+    """The file to load: named, $ANNOTATOR_CONFIG, ./, the user's, /etc/annotator; None for none."""
+    if explicit is not None:
+        return explicit
+    named = os.environ.get("ANNOTATOR_CONFIG")
+    if named:
+        return Path(named)
+    from platformdirs import user_config_path
+
+    candidates = (Path(CONFIG_NAME), user_config_path("annotator") / CONFIG_NAME, SYSTEM_CONFIG)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def load_config(path: Path | None) -> Config:
+    """Read and check one file; None gives the defaults. Raises ConfigError with every complaint."""
+    if path is None:
+        return Config()
+    try:
+        data = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", "name an existing file with --config"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", "mend that line") from error
+    return check_config(data, str(path))
+
+
+def check_config(data: Mapping[str, Any], source: str) -> Config:
+    """A Config from parsed TOML; ConfigError lists every problem, one per line."""
+    problems = list(_problems(Config, data, ()))
+    monitors = data.get("monitors")
+    for name, overrides in monitors.items() if isinstance(monitors, Mapping) else ():
+        if isinstance(overrides, Mapping):
+            for key, section in (("detection", DetectionSettings), ("faces", FaceSettings)):
+                if isinstance(overrides.get(key), Mapping):
+                    problems += _problems(section, overrides[key], ("monitors", name, key))
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigError(
+            "\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)]),
+            "mend the file, then run `annotator config check`",
+        )
+    return Config.model_validate(data)
+
+
+def _problems(
+    section: type[Section], data: Mapping[str, Any], prefix: tuple[str, ...]
+) -> list[str]:
+    try:
+        section.model_validate(data)
+    except ValidationError as error:
+        return [
+            _complaint(section, prefix, tuple(str(part) for part in problem["loc"]), problem)
+            for problem in error.errors(include_url=False)
+        ]
+    return []
+
+
+def _complaint(
+    section: type[Section], prefix: tuple[str, ...], location: tuple[str, ...], problem: Any
+) -> str:
+    key = ".".join((*prefix, *location))
+    if problem["type"] == "extra_forbidden":
+        known = _keys_beside(section, location)
+        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
+        hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
+        return f"{key}: no such key; {hint}"
+    return f"{key} = {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _keys_beside(section: type[Section], location: tuple[str, ...]) -> list[str]:
+    fields = section.model_fields
+    for part in location[:-1]:
+        if part not in fields:  # below [monitors.NAME]
+            fields = MonitorOverrides.model_fields
+            continue
+        annotation = fields[part].annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            fields = annotation.model_fields
+    return sorted(fields)

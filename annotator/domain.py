@@ -1,0 +1,337 @@
+"""The words of the project, as frozen values; standard library only.
+
+Boxes are whole pixels of the original capture: origin top left, maxima exclusive. Scores and
+probabilities are in [0, 1]. Times are aware and in UTC. Nothing here reads, writes or waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+EMBEDDING_BYTES = 128 * 4
+"""A face embedding is 128 little-endian float32 values."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundingBox:
+    """A rectangle in pixels of the capture; never empty, reversed, or left of or above 0."""
+
+    xmin: int
+    ymin: int
+    xmax: int
+    ymax: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.xmin < self.xmax and 0 <= self.ymin < self.ymax):
+            raise ValueError(
+                f"not a box: xmin={self.xmin} ymin={self.ymin} xmax={self.xmax} ymax={self.ymax}"
+            )
+
+    @property
+    def width(self) -> int:
+        return self.xmax - self.xmin
+
+    @property
+    def height(self) -> int:
+        return self.ymax - self.ymin
+
+    @property
+    def area(self) -> int:
+        return self.width * self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle, as (x, y) in pixels."""
+        return (self.xmin + self.xmax) / 2, (self.ymin + self.ymax) / 2
+
+    def intersection(self, other: BoundingBox) -> BoundingBox | None:
+        """What both cover, or None where they do not meet."""
+        xmin, ymin = max(self.xmin, other.xmin), max(self.ymin, other.ymin)
+        xmax, ymax = min(self.xmax, other.xmax), min(self.ymax, other.ymax)
+        return BoundingBox(xmin, ymin, xmax, ymax) if xmin < xmax and ymin < ymax else None
+
+    def iou(self, other: BoundingBox) -> float:
+        """Intersection over union, 0 to 1."""
+        common = self.intersection(other)
+        if common is None:
+            return 0.0
+        return common.area / (self.area + other.area - common.area)
+
+    def share_inside(self, other: BoundingBox) -> float:
+        """The fraction of this box's area that lies inside `other`."""
+        common = self.intersection(other)
+        return common.area / self.area if common else 0.0
+
+    def translate(self, dx: int, dy: int) -> BoundingBox:
+        return BoundingBox(self.xmin + dx, self.ymin + dy, self.xmax + dx, self.ymax + dy)
+
+
+def clipped_box(
+    xmin: float, ymin: float, xmax: float, ymax: float, width: int, height: int
+) -> BoundingBox | None:
+    """Round to whole pixels and cut at a picture of `width` x `height`.
+
+    None where less than a pixel is left, or where a coordinate is not finite (a network may
+    answer with both); so nobody ever has to construct a box that is not one.
+    """
+    if not all(-1e9 < value < 1e9 for value in (xmin, ymin, xmax, ymax)):
+        return None
+    left, top = max(0, round(xmin)), max(0, round(ymin))
+    right, bottom = min(width, round(xmax)), min(height, round(ymax))
+    return BoundingBox(left, top, right, bottom) if left < right and top < bottom else None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event directory of the store.
+
+    `path` is relative to the monitor's directory, which is relative to the store's root; both are
+    POSIX paths, and "" stands for the directory itself. `started_at` is what the path tells, None
+    where it tells nothing; a path that only names the day gives midnight.
+    """
+
+    monitor: str
+    monitor_directory: str
+    path: str
+    started_at: datetime | None = None
+
+    @property
+    def directory(self) -> str:
+        """The event's directory, relative to the store's root."""
+        return "/".join(part for part in (self.monitor_directory, self.path) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One picture of an event. Its path, relative to the store's root, is its identity."""
+
+    event: Event
+    file_name: str
+    frame: int
+
+    @property
+    def path(self) -> str:
+        directory = self.event.directory
+        return f"{directory}/{self.file_name}" if directory else self.file_name
+
+    @property
+    def monitor(self) -> str:
+        return self.event.monitor
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureContent:
+    """What reading a capture gave: the JPEG's bytes and the file's modification time."""
+
+    jpeg: bytes
+    modified_at: datetime
+
+
+class Gate(StrEnum):
+    """Why a face was used, or was not."""
+
+    USABLE = "usable"
+    TOO_SMALL = "too small"
+    BLURRED = "blurred"
+    TURNED_AWAY = "turned away"
+
+
+class Identity(StrEnum):
+    """The open-set answer to "who is it?"."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    NO_GALLERY = "no gallery"
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Who a face is said to be. A name is there exactly where the identity is known."""
+
+    identity: Identity
+    name: str | None = None
+    probability: float | None = None
+    distance: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.name is not None) != (self.identity is Identity.KNOWN):
+            raise ValueError(f"{self.identity} does not go with the name {self.name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face inside a person's box. Only a usable face has an embedding and an identification.
+
+    `sharpness` is the variance of the Laplacian of the grey face at a fixed size (see
+    `inference.faces`); larger is sharper.
+    """
+
+    box: BoundingBox
+    score: float
+    sharpness: float
+    gate: Gate
+    embedding: bytes | None = None
+    identification: Identification | None = None
+
+    def __post_init__(self) -> None:
+        usable = self.gate is Gate.USABLE
+        if (self.embedding is not None) != usable or (self.identification is not None) != usable:
+            raise ValueError(f"a face that is {self.gate} and its embedding do not agree")
+        if self.embedding is not None and len(self.embedding) != EMBEDDING_BYTES:
+            raise ValueError(f"an embedding has {EMBEDDING_BYTES} bytes, not {len(self.embedding)}")
+
+    @property
+    def verdict(self) -> str:
+        """One word for people: the identity of a usable face, else the gate that stopped it."""
+        return str(self.identification.identity if self.identification else self.gate)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object that the detector found, with the faces that belong to it."""
+
+    label: str
+    class_id: int
+    score: float
+    box: BoundingBox
+    faces: tuple[Face, ...] = ()
+
+    def with_faces(self, faces: tuple[Face, ...]) -> Detection:
+        return replace(self, faces=faces)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made an annotation; models are named `name@sha256[:12]`, None where none was used."""
+
+    detector: str
+    delegate: str
+    face_detector: str | None = None
+    embedder: str | None = None
+    recogniser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What the program saw in one capture; without detections it looked and saw nothing."""
+
+    capture: Capture
+    captured_at: datetime
+    width: int
+    height: int
+    detections: tuple[Detection, ...]
+    provenance: Provenance
+
+
+class Reason(StrEnum):
+    """Why a capture could not be looked at."""
+
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    NOT_JPEG = "not a jpeg"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too large"
+    CORRUPT = "corrupt"
+    VANISHED = "vanished"
+    UNREADABLE = "unreadable"
+    CRASHED = "crashed the worker"
+    TIMED_OUT = "timed out"
+    INTERNAL = "internal error"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A capture, or a whole directory (`capture` is None), that could not be looked at."""
+
+    path: str
+    reason: Reason
+    message: str
+    capture: Capture | None = None
+    attempts: int = 1
+
+
+class Origin(StrEnum):
+    """Where a waiting capture came from; in the order in which they are served."""
+
+    LIVE = "live"
+    RECONCILE = "reconcile"
+    BACKFILL = "backfill"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A capture handed out for work; `attempts` counts this one."""
+
+    id: int
+    capture: Capture
+    origin: Origin
+    attempts: int
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of the store is meant: monitors by name, events by start, paths below the root.
+
+    Empty tuples and None mean "all". `since` is inclusive, `until` exclusive.
+    """
+
+    monitors: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureQuery:
+    """A question about past sightings; empty tuples and None filter nothing.
+
+    `names` may hold `UNKNOWN_NAME` for faces that are nobody in the gallery. `since` is inclusive,
+    `until` exclusive.
+    """
+
+    monitors: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    min_score: float | None = None
+    limit: int | None = None
+
+
+UNKNOWN_NAME = "unknown"
+"""The word for a face that is nobody in the gallery; no person can be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One row of an answer: a detection, or a detection with one of its faces."""
+
+    captured_at: datetime
+    monitor: str
+    event: str
+    frame: int
+    label: str
+    class_id: int
+    score: float
+    box: BoundingBox
+    path: str
+    face_box: BoundingBox | None = None
+    name: str | None = None
+    probability: float | None = None
+    verdict: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much there is in the database, for `annotator status`."""
+
+    annotated: int
+    failed: int
+    detections: int
+    faces: int
+    waiting: dict[Origin, int] = field(default_factory=dict)
+    failures: dict[Reason, int] = field(default_factory=dict)
+    newest_captured_at: datetime | None = None

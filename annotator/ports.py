@@ -1,0 +1,143 @@
+"""What the core needs from the world.
+
+Adapters fit these by shape; fakes pass the same contract tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from annotator.config import DetectionSettings, FaceSettings
+from annotator.domain import (
+    Annotation,
+    BoundingBox,
+    Capture,
+    CaptureContent,
+    CaptureQuery,
+    Detection,
+    Event,
+    Face,
+    Failure,
+    Lease,
+    Origin,
+    Provenance,
+    Sighting,
+    Totals,
+    Window,
+)
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time of day, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+
+class CaptureStore(Protocol):
+    """The event tree."""
+
+    def check(self) -> None:
+        """Raise StoreUnavailable unless the store is really there."""
+
+    def walk(self, window: Window) -> Iterator[tuple[Event, tuple[Capture, ...]] | Failure]:
+        """Each event of the window with all its captures, newest event first, frames ascending.
+
+        A directory that cannot be listed comes as a Failure without a capture and the walk goes
+        on. Raises StoreUnavailable where the store itself goes away.
+        """
+
+    def read(self, capture: Capture) -> CaptureContent:
+        """The capture's bytes. Raises CaptureUnreadable, or StoreUnavailable."""
+
+
+class Picture(Protocol):
+    """A decoded capture; only the Vision that made it can look inside."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+
+class Vision(Protocol):
+    """Everything that looks at pixels."""
+
+    def decode(self, jpeg: bytes) -> Picture:
+        """Raises CaptureUnreadable where the bytes are not a picture that can be looked at."""
+
+    def objects(self, picture: Picture, settings: DetectionSettings) -> tuple[Detection, ...]:
+        """All detections that pass the settings, best score first, without faces."""
+
+    def faces(
+        self, picture: Picture, persons: Sequence[BoundingBox], settings: FaceSettings
+    ) -> Sequence[tuple[Face, ...]]:
+        """For each person's box its faces, gated, embedded and identified; no face twice."""
+
+    def provenance(self, detection: DetectionSettings, faces: FaceSettings) -> Provenance:
+        """What an annotation made with these settings rests on."""
+
+
+class Backlog(Protocol):
+    """The waiting captures; survives a power cut."""
+
+    def add(self, captures: Sequence[Capture], origin: Origin) -> int:
+        """Make captures wait that the database has never met; the number that is new.
+
+        A capture that is known already, waiting or done, stays as it is.
+        """
+
+    def lease(self, count: int) -> tuple[Lease, ...]:
+        """The most urgent captures, live first, newest first; the attempt is on disk on return."""
+
+    def give_back(
+        self, leases: Sequence[Lease], *, not_before: datetime | None, attempted: bool
+    ) -> None:
+        """Put leased captures back; `attempted=False` takes the attempt back too."""
+
+    def free_all(self) -> int:
+        """At start: whatever a previous run had leased waits again; how many that were."""
+
+    def waiting(self, origin: Origin | None = None) -> int:
+        """How many captures wait or are leased."""
+
+    def next_due(self) -> datetime | None:
+        """When the first capture that is put off falls due; None where none is put off."""
+
+
+class AnnotationStore(Protocol):
+    """Where results go."""
+
+    def record(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
+        """Write a batch in one transaction and take its captures off the backlog.
+
+        Recording a capture again replaces what was there.
+        """
+
+
+class SightingQueries(Protocol):
+    """Read-only questions."""
+
+    def sightings(self, query: CaptureQuery) -> Iterable[Sighting]:
+        """Newest first."""
+
+    def totals(self) -> Totals: ...
+
+    def failures(self, limit: int | None = None) -> Iterable[Failure]:
+        """Newest first."""
+
+
+class Watch(Protocol):
+    """Tells of new captures; a hint only, the tree is the truth."""
+
+    def start(self, on_capture: Callable[[Capture], None]) -> None: ...
+
+    def alive(self) -> bool:
+        """False once the watch has died and needs to be made anew."""
+
+    def stop(self) -> None:
+        """Returns when no thread of the watch is left."""

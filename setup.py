@@ -1,0 +1,81 @@
+"""What is installed and with what; tool settings are in pyproject.toml.
+
+The ranges say what works; `requirements/*.lock` pin what the demo and the tests install.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = next(
+    line.split('"')[1]
+    for line in (HERE / "annotator" / "__init__.py").read_text().splitlines()
+    if line.startswith("__version__")
+)
+
+setup(
+    name="annotator",
+    version=VERSION,
+    description="Turn the picture archive of a ZoneMinder-like recorder into answers",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(
+        include=["annotator", "annotator.*", "db", "db.*", "trainer", "trainer.*"]
+    ),
+    package_data={
+        "annotator": ["py.typed"],
+        "annotator.inference": ["catalogue.toml", "labels/*.txt"],
+        "db": ["py.typed"],
+        "trainer": ["py.typed"],
+    },
+    install_requires=[
+        "alembic>=1.13,<2",
+        "ai-edge-litert>=2.0,<3",
+        "click>=8.1,<9",
+        "dateparser>=1.2,<2",
+        # Compiled dlib; "dlib" on the index is source only and takes an hour to build on a board.
+        "dlib-bin>=19.24,<21",
+        # Only the weights of dlib's networks; found on disk, never imported.
+        "face_recognition_models>=0.3,<0.4",
+        "numpy>=1.26,<3",
+        "pillow>=10.3,<14",
+        "platformdirs>=4,<5",
+        "pydantic>=2.7,<3",
+        "rich>=13.7,<16",
+        "scikit-learn>=1.5,<2",
+        "sdnotify>=0.3.2,<0.4",
+        "sqlalchemy>=2.0.30,<3",
+        "watchdog>=4,<8",
+        "xgboost-cpu>=2.1,<4",
+    ],
+    extras_require={
+        # For an Edge TPU whose libedgetpu does not match LiteRT; see docs/models.md.
+        "tflite-runtime": ["tflite-runtime>=2.5,<2.15; python_version<'3.12'"],
+        # The public-domain pictures of the demo.
+        "demo": ["matplotlib>=3.8,<4", "scikit-image>=0.22,<1"],
+        "test": [
+            "hypothesis>=6.100,<7",
+            "import-linter>=2,<3",
+            "mypy>=1.10,<3",
+            "psutil>=5.9,<8",
+            "pytest>=8,<10",
+            "ruff>=0.6,<1",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "annotator = annotator.cli.main:main",
+            "trainer = trainer.cli:main",
+        ]
+    },
+    classifiers=[
+        "Private :: Do Not Upload",
+        "Environment :: Console",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
+)

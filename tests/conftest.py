@@ -1,0 +1,43 @@
+"""What every test gets: the shared material where it is there, and a check that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+SHARED = Path(os.environ.get("ANNOTATOR_SHARED") or Path(__file__).parents[2] / "shared")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real models and pictures beside the project; skipped where it is absent.
+
+    ANNOTATOR_REQUIRE_SHARED=1 turns the skip into a failure.
+    """
+    if not (SHARED / "models").is_dir():
+        reason = f"no models and pictures at {SHARED} (set ANNOTATOR_SHARED)"
+        if os.environ.get("ANNOTATOR_REQUIRE_SHARED") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """A test that leaks a thread or a child process fails."""
+    threads = set(threading.enumerate())
+    children = set(psutil.Process().children(recursive=True))
+    yield
+    leaked = [
+        *(f"thread {thread.name}" for thread in set(threading.enumerate()) - threads),
+        *(
+            f"process {child}"
+            for child in set(psutil.Process().children(recursive=True)) - children
+        ),
+    ]
+    assert not leaked, f"left behind: {leaked}"
