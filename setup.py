@@ -8,6 +8,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+TOP = ("annotator", "db", "trainer")
 VERSION = next(
     line.split('"')[1]
     for line in (HERE / "annotator" / "__init__.py").read_text().splitlines()
@@ -21,9 +22,7 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.11,<3.14",
-    packages=find_packages(
-        include=["annotator", "annotator.*", "db", "db.*", "trainer", "trainer.*"]
-    ),
+    packages=find_packages(include=[f"{top}{rest}" for top in TOP for rest in ("", ".*")]),
     package_data={
         "annotator": ["py.typed"],
         "annotator.inference": ["catalogue.toml", "labels/*.txt"],

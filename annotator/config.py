@@ -151,6 +151,16 @@ class Config(Section):
             faces=_overridden(self.faces, overrides.faces),
         )
 
+    def with_places(self, store: Path | None = None, database: Path | None = None) -> Config:
+        """The same with another store or database, as the command line names them."""
+        changed: dict[str, Section] = {}
+        if store is not None:
+            changed["store"] = self.store.model_copy(update={"root": store.expanduser()})
+        if database is not None:
+            path = {"path": database.expanduser()}
+            changed["database"] = self.database.model_copy(update=path)
+        return self.model_copy(update=changed)
+
     @property
     def database_path(self) -> Path:
         """[database] path, else the service's or the user's state directory."""

@@ -175,6 +175,9 @@ class Face:
     embedding: bytes | None = None
     identification: Identification | None = None
 
+    # How an embedding looks in JSON; read by `annotator.wire`.
+    __pydantic_config__ = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}  # noqa: RUF012
+
     def __post_init__(self) -> None:
         usable = self.gate is Gate.USABLE
         if (self.embedding is not None) != usable or (self.identification is not None) != usable:

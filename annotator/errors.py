@@ -17,6 +17,8 @@ looked at; 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from annotator.domain import Reason
 
 EXIT_OK = 0
@@ -51,13 +53,22 @@ class StoreUnavailable(StoreError):
 class CaptureUnreadable(StoreError):
     """One capture cannot be looked at.
 
-    `final` is False where the file may only be unfinished, so that a later try may succeed.
+    `final` is False where the file may only be unfinished, so that a later try may succeed;
+    `modified_at` is the file's time where it is known.
     """
 
-    def __init__(self, reason: Reason, message: str, *, final: bool = True) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        final: bool = True,
+        modified_at: datetime | None = None,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.final = final
+        self.modified_at = modified_at
 
 
 class ModelError(AnnotatorError):

@@ -36,6 +36,8 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds that never go back."""
 
+    def sleep(self, seconds: float) -> None: ...
+
 
 class CaptureStore(Protocol):
     """The event tree."""

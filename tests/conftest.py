@@ -1,4 +1,4 @@
-"""What every test gets: the shared material where it is there, and a check that nothing is left behind."""
+"""What every test gets: the shared material where it is there, and a check for left-overs."""
 
 from __future__ import annotations
 

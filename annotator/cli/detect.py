@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from annotator.cli import output
+from annotator.cli.options import common_options, load_config
+from annotator.errors import EXIT_OK, EXIT_PARTIAL
+
+if TYPE_CHECKING:
+    from annotator.app import Looked
+
+
+@click.command()
+@common_options
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table")
+@click.option("--save", type=click.Path(path_type=Path), help="Write the pictures with boxes here.")
+def detect(paths: tuple[Path, ...], form: str, save: Path | None) -> int:
+    """Look at pictures, or at a folder of them, now and without the database.
+
+    \b
+    Example:
+      annotator detect driveway.jpg --format json
+    """
+    from annotator import app
+    from annotator.domain import Failure
+
+    unreadable = 0
+
+    def looked() -> Iterator[Looked]:
+        nonlocal unreadable
+        for one in app.detect(load_config(), paths):
+            if isinstance(one.result, Failure):
+                unreadable += 1
+                output.warn(f"{one.path}: {one.result.reason}: {one.result.message}")
+                continue
+            if save:
+                drawn = app.draw_detections(one.path, one.result.detections, save)
+                output.note(f"wrote {drawn}")
+            yield one
+
+    if form == "table":
+        columns = ("path", "label", "score", "box", "face")
+        output.table(columns, _rows(looked()), numbers=("score",))
+    else:
+        printer = output.json_array if form == "json" else output.json_lines
+        printer(_object(one) for one in looked())
+    if unreadable:
+        output.warn(f"{unreadable} could not be looked at")
+    return EXIT_PARTIAL if unreadable else EXIT_OK
+
+
+def _object(one: Looked) -> dict[str, Any]:
+    from annotator.domain import Annotation
+
+    assert isinstance(one.result, Annotation)
+    return {"image": str(one.path), "labels": output.seed_labels(one.result.detections)}
+
+
+def _rows(looked: Iterator[Looked]) -> Iterator[tuple[str, ...]]:
+    from annotator.domain import Annotation
+
+    for one in looked:
+        assert isinstance(one.result, Annotation)
+        if not one.result.detections:
+            yield str(one.path), "nothing", "", "", ""
+        for found in one.result.detections:
+            faces = ", ".join(
+                (face.identification.name if face.identification else None) or face.verdict
+                for face in found.faces
+            )
+            box = f"{found.box.xmin},{found.box.ymin} {found.box.xmax},{found.box.ymax}"
+            yield str(one.path), found.label, f"{found.score:.2f}", box, faces

@@ -1,0 +1,65 @@
+"""`annotator`: parse, call one function of `annotator.app`, print."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+from annotator import __version__
+from annotator.cli.backfill import backfill
+from annotator.cli.config import config
+from annotator.cli.detect import detect
+from annotator.cli.models import models
+from annotator.cli.options import common_options
+from annotator.cli.query import query
+from annotator.cli.show import show
+from annotator.cli.status import status
+from annotator.cli.watch import watch
+from annotator.errors import EXIT_INTERRUPTED, AnnotatorError
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 a bug, 2 wrong use, 3 done but some captures could not be "
+    "looked at, 4 configuration, 5 store, 6 models, 7 database, 8 another annotator runs, "
+    "9 inference runtime, 130 Ctrl-C.",
+)
+@click.version_option(__version__, prog_name="annotator")
+@common_options
+def cli() -> None:
+    """Turn the picture archive of a ZoneMinder-like recorder into answers.
+
+    \b
+    annotator watch                    label captures as they arrive (the daemon)
+    annotator backfill --since 7d      label what is already there
+    annotator query --label person     ask what was seen
+    """
+
+
+for command in (watch, backfill, query, show, status, detect, models, config):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The console script: every foreseen error becomes a message, a next step and an exit code."""
+    logging.captureWarnings(True)
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # `annotator query | head`: the reader has had enough.
+        sys.stderr.close()
+        sys.exit(0)
+    except AnnotatorError as error:
+        click.secho(f"annotator: {error}", fg="red", err=True)
+        if error.next_step:
+            click.echo(f"  next: {error.next_step}", err=True)
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,83 @@
+"""Options that every command takes, and how they become a Config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from annotator.config import Config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_COMMON = (
+    click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=lambda context, _option, value: _remember(context, "config_file", value),
+        help="Configuration file (else $ANNOTATOR_CONFIG, ./annotator.toml, the user's, /etc).",
+    ),
+    click.option(
+        "--store",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=lambda context, _option, value: _remember(context, "store", value),
+        help="The event tree; wins over the configuration.",
+    ),
+    click.option(
+        "--database",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=lambda context, _option, value: _remember(context, "database", value),
+        help="The SQLite file; wins over the configuration.",
+    ),
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda context, _option, value: _remember(context, "verbose", value or None),
+        help="Say more on stderr.",
+    ),
+)
+
+
+def common_options(command: F) -> F:
+    """Add --config, --store, --database and --verbose; good before and after the command's name."""
+    for option in reversed(_COMMON):
+        command = option(command)
+    return command
+
+
+def _remember(context: click.Context, name: str, value: object) -> None:
+    given = context.ensure_object(dict)
+    if value is not None:
+        given[name] = value
+
+
+def load_config() -> Config:
+    """The configuration for the running command. Raises ConfigError."""
+    from annotator import config as configuration
+
+    given = click.get_current_context().ensure_object(dict)
+    loaded = configuration.load_config(configuration.find_config(given.get("config_file")))
+    return loaded.with_places(store=given.get("store"), database=given.get("database"))
+
+
+def start_logging() -> None:
+    """Log lines go to stderr; under systemd without a time, since the journal has its own."""
+    import logging
+    import os
+
+    verbose = click.get_current_context().ensure_object(dict).get("verbose", False)
+    journal = "JOURNAL_STREAM" in os.environ
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(message)s" if journal else "%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+    )

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from annotator.cli import output
+from annotator.cli.options import common_options, load_config
+
+
+@click.command()
+@common_options
+@click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Write here."
+)
+def show(captures: tuple[Path, ...], folder: Path) -> None:
+    """Write captures with the boxes and names that the database knows; prints the new files.
+
+    \b
+    Example:
+      annotator show FrontDoor/24/05/01/18/30/00/00012-capture.jpg -o pictures
+    """
+    from annotator import app
+
+    for _, written in app.show(load_config(), captures, folder):
+        click.echo(str(written))
+    output.note("")

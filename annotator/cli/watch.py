@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import click
+
+from annotator.cli.options import common_options, load_config, start_logging
+
+
+@click.command()
+@common_options
+def watch() -> None:
+    """Label captures as they arrive, until stopped; what was missed meanwhile is caught up.
+
+    \b
+    Example:
+      annotator watch --config /etc/annotator/annotator.toml
+    """
+    from annotator import app
+
+    start_logging()
+    app.watch(load_config())

@@ -1,0 +1,97 @@
+"""The child process: reads ahead, annotates, replies.
+
+It owns all that can crash, hang or leak: network reads, decoders, native inference. It answers
+tasks in the order in which they come, so that the supervisor always knows which one is in hand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+
+from annotator.config import Config
+from annotator.domain import CaptureContent, Reason
+from annotator.errors import AnnotatorError, CaptureUnreadable, StoreUnavailable
+from annotator.pipeline import annotate
+from annotator.ports import CaptureStore, Vision
+from annotator.wire import (
+    MAX_MESSAGE_BYTES,
+    Answer,
+    Broken,
+    Done,
+    NotReadable,
+    Ready,
+    Started,
+    StoreGone,
+    Task,
+    decode_tasks,
+    encode_answer,
+)
+
+# A read over a 2 ms link is five round trips and no work: four readers hide it behind inference.
+READERS = 4
+
+log = logging.getLogger(__name__)
+
+Reading = tuple[Task, "Future[CaptureContent]"]
+
+
+def serve(
+    connection: Connection, store: CaptureStore, build_vision: Callable[[], Vision], config: Config
+) -> None:
+    """Answer tasks until the supervisor hangs up."""
+
+    def say(answer: Answer) -> None:
+        connection.send_bytes(encode_answer(answer))
+
+    try:
+        vision = build_vision()
+    except AnnotatorError as error:
+        say(Broken(str(error), error.next_step, error.exit_code))
+        return
+    say(Ready())
+    waiting: deque[Reading] = deque()
+    with ThreadPoolExecutor(READERS, thread_name_prefix="reader") as readers:
+        try:
+            while True:
+                while not waiting or connection.poll(0):
+                    tasks = decode_tasks(connection.recv_bytes(MAX_MESSAGE_BYTES))
+                    waiting += [(task, readers.submit(store.read, task.capture)) for task in tasks]
+                _answer(*waiting.popleft(), vision, config, say)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _answer(
+    task: Task,
+    reading: Future[CaptureContent],
+    vision: Vision,
+    config: Config,
+    say: Callable[[Answer], None],
+) -> None:
+    modified_at: datetime | None = None
+    try:
+        content = reading.result()
+        modified_at = content.modified_at
+        say(Started(task.id))
+        settings = config.for_monitor(task.capture.monitor)
+        say(Done(task.id, annotate(task.capture, content, vision, settings)))
+    except CaptureUnreadable as error:
+        known = modified_at or error.modified_at
+        age_s = (datetime.now(UTC) - known).total_seconds() if known else None
+        say(NotReadable(task.id, error.reason, str(error), error.final, age_s))
+    except StoreUnavailable as error:
+        say(StoreGone(task.id, str(error)))
+    except AnnotatorError as error:
+        # A model or runtime that a monitor's own settings name and that cannot be used.
+        message = f"{error}; {error.next_step}" if error.next_step else str(error)
+        say(NotReadable(task.id, Reason.INTERNAL, message, final=True))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception as error:
+        log.exception("%s: a bug in annotator, please report it", task.capture.path)
+        say(NotReadable(task.id, Reason.INTERNAL, f"{type(error).__name__}: {error}", final=True))
