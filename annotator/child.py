@@ -8,8 +8,6 @@ from multiprocessing.connection import Connection, Pipe
 
 from annotator.wire import MAX_MESSAGE_BYTES, Answer, Task, decode_answer, encode_tasks
 
-STOP_GRACE_S = 5.0
-
 
 class WorkerLost(Exception):
     """The worker died, or speaks nonsense and has to."""
@@ -19,10 +17,13 @@ class WorkerProcess:
     """A child started with `command`, which gets the number of its end of the pipe appended.
 
     It runs in a session of its own: Ctrl-C in a terminal reaches the supervisor only. `greeting`
-    is the first message that it finds in the pipe.
+    is the first message that it finds in the pipe; told to stop, it has `stop_grace_s` to do so.
     """
 
-    def __init__(self, command: Sequence[str], greeting: bytes) -> None:
+    def __init__(
+        self, command: Sequence[str], greeting: bytes, *, stop_grace_s: float = 5.0
+    ) -> None:
+        self._stop_grace_s = stop_grace_s
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
@@ -69,7 +70,7 @@ class WorkerProcess:
         """Hang up, let the capture in hand finish, then insist."""
         self._connection.close()
         try:
-            self._process.wait(STOP_GRACE_S)
+            self._process.wait(self._stop_grace_s)
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -80,7 +81,7 @@ class WorkerProcess:
 
     def _last_words(self) -> str:
         try:
-            status = self._process.wait(STOP_GRACE_S)
+            status = self._process.wait(self._stop_grace_s)
         except subprocess.TimeoutExpired:
             return "closed its pipe"
         return f"was ended by signal {-status}" if status < 0 else f"exited with status {status}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from annotator.errors import ConfigError
 
@@ -32,13 +32,9 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _expanded(value: object) -> object:
-    return Path(value).expanduser() if isinstance(value, str) else value
-
-
 Score = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=30 * 86400, allow_inf_nan=False)]
-Place = Annotated[Path, BeforeValidator(_expanded)]
+Place = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class Section(BaseModel):
@@ -92,7 +88,7 @@ class FaceSettings(Section):
     person_labels: tuple[str, ...] = ("person",)
     min_score: Score = 0.6
     min_face_px: Annotated[int, Field(ge=1, le=10_000)] = 40
-    min_sharpness: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 40.0
+    min_sharpness: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 100.0
 
 
 class WatchSettings(Section):

@@ -120,6 +120,9 @@ class AnnotationStore(Protocol):
         Recording a capture again replaces what was there.
         """
 
+    def clear_directory_failures(self, directories: Iterable[str]) -> None:
+        """These directories could be listed: failures of them and of those above are over."""
+
 
 class SightingQueries(Protocol):
     """Read-only questions."""

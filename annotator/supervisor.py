@@ -23,7 +23,6 @@ from annotator.wire import Answer, Broken, Done, NotReadable, Ready, Started, St
 
 FLUSH_RESULTS = 64
 FLUSH_AFTER_S = 1.0
-STORE_PAUSE_S = 5.0
 MAX_RESTART_DELAY_S = 60.0
 
 log = logging.getLogger(__name__)
@@ -51,6 +50,8 @@ class Supervisor:
         worker: WorkerSettings,
         watch: WatchSettings,
         clock: Clock,
+        *,
+        store_pause_s: float = 5.0,
     ) -> None:
         self.progress = Progress()
         self._backlog = backlog
@@ -59,6 +60,7 @@ class Supervisor:
         self._settings = worker
         self._watch = watch
         self._clock = clock
+        self._store_pause_s = store_pause_s
         self._worker: WorkerProcess | None = None
         self._ready = False
         self._deadline = 0.0
@@ -94,10 +96,6 @@ class Supervisor:
         except WorkerLost as lost:
             self._bury(f"the worker {lost}", Reason.CRASHED)
         self._flush(force=not self._in_flight)
-
-    def finished(self) -> bool:
-        """Whether the backlog is empty too, as far as this supervisor may know: for backfill."""
-        return self.idle and not self._store_gone and self._backlog.waiting() == 0
 
     def close(self) -> None:
         """Write what is known, put back what is in hand, end the worker."""
@@ -242,7 +240,7 @@ class Supervisor:
         if not self._store_gone:
             log.warning("the store cannot be reached, captures wait: %s", why)
         self._store_gone = True
-        self._paused_until = self._clock.monotonic() + STORE_PAUSE_S
+        self._paused_until = self._clock.monotonic() + self._store_pause_s
 
     def _store_is_back(self) -> None:
         if self._store_gone:

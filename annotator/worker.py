@@ -50,6 +50,9 @@ def serve(
 
     try:
         vision = build_vision()
+        for monitor in (None, *config.monitors):
+            settings = config.for_monitor(monitor or "")
+            vision.provenance(settings.detection, settings.faces)  # loads what they name
     except AnnotatorError as error:
         say(Broken(str(error), error.next_step, error.exit_code))
         return

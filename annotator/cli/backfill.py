@@ -27,10 +27,11 @@ def backfill(
     since: datetime | None,
     until: datetime | None,
 ) -> int:
-    """Label what is already in the store: all of it, or only below PATHS; newest first.
+    """Label what is already in the store.
 
-    May be stopped and started again at any time: nothing is lost and nothing is done twice. With
-    `annotator watch` running, the daemon does the work and this command shows how far it is.
+    All of it, or only what lies below PATHS; newest first. It may be stopped and started again at
+    any time: nothing is lost and nothing is done twice. With `annotator watch` running, the daemon
+    does the work and this command shows how far it is.
 
     \b
     Example:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the pictures with boxes here.")
 def detect(paths: tuple[Path, ...], form: str, save: Path | None) -> int:
-    """Look at pictures, or at a folder of them, now and without the database.
+    """Look at pictures now, without the database.
+
+    A folder stands for all pictures below it. What cannot be looked at is named on stderr.
 
     \b
     Example:
@@ -45,7 +47,7 @@ def detect(paths: tuple[Path, ...], form: str, save: Path | None) -> int:
 
     if form == "table":
         columns = ("path", "label", "score", "box", "face")
-        output.table(columns, _rows(looked()), numbers=("score",))
+        output.table(columns, _rows(looked()), numbers=("score",), folding=("path",))
     else:
         printer = output.json_array if form == "json" else output.json_lines
         printer(_object(one) for one in looked())

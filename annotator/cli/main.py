@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -17,7 +19,7 @@ from annotator.cli.query import query
 from annotator.cli.show import show
 from annotator.cli.status import status
 from annotator.cli.watch import watch
-from annotator.errors import EXIT_INTERRUPTED, AnnotatorError
+from annotator.errors import EXIT_INTERRUPTED, EXIT_OK, AnnotatorError
 
 
 @click.group(
@@ -42,24 +44,31 @@ for command in (watch, backfill, query, show, status, detect, models, config):
     cli.add_command(command)
 
 
-def main() -> None:
-    """The console script: every foreseen error becomes a message, a next step and an exit code."""
+def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
+    """The exit code of a command line, by default this process's.
+
+    Every foreseen error becomes a message, a next step and its code.
+    """
     logging.captureWarnings(True)
     try:
-        code = cli.main(standalone_mode=False)
+        code = command.main(arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
-        sys.exit(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # `annotator query | head`: the reader has had enough.
-        sys.stderr.close()
-        sys.exit(0)
+        # `annotator query | head`: the reader has had enough, and so has Python's last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
     except AnnotatorError as error:
         click.secho(f"annotator: {error}", fg="red", err=True)
         if error.next_step:
             click.echo(f"  next: {error.next_step}", err=True)
-        sys.exit(error.exit_code)
-    sys.exit(code if isinstance(code, int) else 0)
+        return error.exit_code
+    return code if isinstance(code, int) else EXIT_OK
+
+
+def main() -> None:
+    sys.exit(run(cli))

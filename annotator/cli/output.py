@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from annotator.domain import BoundingBox, Detection, Sighting
 
 
+UNLIMITED_COLUMNS = 10_000
+
+
 def note(message: str) -> None:
     """A line for the person, not for the next program."""
     click.echo(message, err=True)
@@ -27,26 +30,34 @@ def warn(message: str) -> None:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[str] = (),
+    folding: Sequence[str] = (),
 ) -> None:
-    """A table as wide as the terminal; the columns named in `numbers` are set flush right."""
+    """A table: as wide as the terminal, or as its text where nobody looks at it.
+
+    `numbers` are set flush right; `folding` are the columns that may break into several lines.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(soft_wrap=not sys.stdout.isatty())
+    terminal = sys.stdout.isatty()
+    console = Console() if terminal else Console(width=UNLIMITED_COLUMNS)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
         drawn.add_column(
             column,
             justify="right" if column in numbers else "left",
-            overflow="fold" if column == "path" else "ellipsis",
-            no_wrap=column != "path",
+            overflow="fold",
+            no_wrap=column not in folding,
         )
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    console.print(drawn, width=None if sys.stdout.isatty() else 200)
+    console.print(drawn)
 
 
 def json_lines(objects: Iterable[dict[str, Any]]) -> None:

@@ -45,7 +45,9 @@ def query(
     limit: int | None,
     form: str,
 ) -> None:
-    """Ask what was seen: one row per detection, and per face of it; newest first.
+    """Ask what was seen.
+
+    One row per detection, and per face where it has several; newest first.
 
     \b
     Example:
@@ -83,7 +85,12 @@ def _table(found: Iterator[Sighting]) -> None:
         output.note("nothing was seen that fits; `annotator status` tells what is there")
         return
     columns = ("time", "monitor", "event", "frame", "label", "score", "face")
-    output.table(columns, map(_table_row, chain([first], found)), numbers=("frame", "score"))
+    output.table(
+        columns,
+        map(_table_row, chain([first], found)),
+        numbers=("frame", "score"),
+        folding=("event",),
+    )
 
 
 def _table_row(one: Sighting) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from annotator.cli import output
 from annotator.cli.options import common_options, load_config
 
 
@@ -15,7 +14,9 @@ from annotator.cli.options import common_options, load_config
     "-o", "--output", "folder", type=click.Path(path_type=Path), default=Path(), help="Write here."
 )
 def show(captures: tuple[Path, ...], folder: Path) -> None:
-    """Write captures with the boxes and names that the database knows; prints the new files.
+    """Draw what was seen on captures.
+
+    The database tells boxes and names; the paths of the pictures written are printed.
 
     \b
     Example:
@@ -25,4 +26,3 @@ def show(captures: tuple[Path, ...], folder: Path) -> None:
 
     for _, written in app.show(load_config(), captures, folder):
         click.echo(str(written))
-    output.note("")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--failures", default=5, show_default=True, help="Show so many of the newest.")
 def status(as_json: bool, failures: int) -> None:
-    """How things stand: who runs, what waits, what is done, what failed.
+    """Tell what runs, waits, is done and failed.
 
     \b
     Example:

@@ -8,7 +8,9 @@ from annotator.cli.options import common_options, load_config, start_logging
 @click.command()
 @common_options
 def watch() -> None:
-    """Label captures as they arrive, until stopped; what was missed meanwhile is caught up.
+    """Label captures as they arrive (the daemon).
+
+    Runs until SIGTERM or Ctrl-C. What arrived while it did not run is caught up.
 
     \b
     Example:

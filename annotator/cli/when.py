@@ -11,7 +11,7 @@ _AGO = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class When(click.ParamType):
+class When(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions
     """`2024-05-01`, `2024-05-01 18:30`, `3d` (ago), or words such as `yesterday 18:00`.
 
     Times without a zone are local. Gives an aware datetime in UTC.
@@ -47,4 +47,5 @@ def _parse(text: str) -> datetime | None:
     except ValueError:
         import dateparser
 
-        return dateparser.parse(text, settings={"PREFER_DATES_FROM": "past"})
+        found: datetime | None = dateparser.parse(text, settings={"PREFER_DATES_FROM": "past"})
+        return found

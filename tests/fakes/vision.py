@@ -26,7 +26,7 @@ from annotator.domain import (
 )
 from annotator.errors import CaptureUnreadable
 
-HEAD, TAIL = b"\xff\xd8\xff\xda", b"\xff\xd9"
+HEAD, TAIL = b"\xff\xd8\xff\xda\x00\x02", b"\xff\xd9"
 
 
 def scripted(**script: Any) -> bytes:

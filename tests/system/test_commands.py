@@ -1,0 +1,241 @@
+"""The main job from end to end, through the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.system.conftest import House, picture
+
+
+def test_backfill_annotates_everything_once_and_query_answers(house: House) -> None:
+    house.capture("FrontDoor", 0, 1, picture("red"))
+    house.capture("FrontDoor", 0, 2, picture("red", "lime"))
+    house.capture("Garden", 5, 1, picture())
+    report = house.run("backfill").stderr
+    assert "3 annotated (3 detections), 0 failed" in report
+
+    rows = house.rows()
+    assert [(row["monitor"], row["frame"], row["label"]) for row in rows] == [
+        ("FrontDoor", 2, "red"),
+        ("FrontDoor", 2, "green"),
+        ("FrontDoor", 1, "red"),
+    ] or {row["label"] for row in rows[:2]} == {"red", "green"}
+    box = next(row["box"] for row in rows if row["frame"] == 1)
+    assert abs(box["xmin"] - 40) < 15
+    assert abs(box["ymax"] - 401) < 15
+    assert rows[-1]["captured_at"] == "2024-05-01T12:00:01.000+00:00"
+    assert rows[0]["path"] == str(house.path("FrontDoor", 0, 2))
+
+    again = house.run("backfill").stderr
+    assert "0 of them new" in again
+    assert "0 annotated" in again
+
+
+def test_query_filters_and_formats(house: House) -> None:
+    house.capture("FrontDoor", 0, 1, picture("red"))
+    house.capture("Garden", 60, 1, picture("lime"))
+    house.run("backfill")
+    assert {row["monitor"] for row in house.rows("--label", "green")} == {"Garden"}
+    assert len(house.rows("--since", "2024-05-01T12:30:00Z")) == 1
+    assert len(house.rows("--until", "2024-05-01 12:30")) == 1
+    assert len(house.rows("--monitor", "FrontDoor", "--monitor", "Garden")) == 2
+    assert len(house.rows("--limit", "1")) == 1
+
+    table = list(csv.DictReader(io.StringIO(house.run("query", "--format", "csv").stdout)))
+    assert [row["label"] for row in table] == ["green", "red"]
+    assert set(json.loads(house.run("query", "--format", "json").stdout)[0]) >= {"path", "box"}
+    shown = house.run("query").stdout
+    assert "FrontDoor" in shown
+    assert "2024-05-01 12:00:01" in shown
+
+    wrong = house.run("query", "--monitor", "Gardn", code=2).stderr
+    assert "did you mean Garden?" in wrong
+
+
+def test_plain_sqlite3_answers_from_the_view(house: House) -> None:
+    house.capture("FrontDoor", 0, 1, picture("red"))
+    house.run("backfill")
+    with closing(sqlite3.connect(house.folder / "annotator.sqlite")) as database:
+        row = database.execute("SELECT monitor, label, path, utc_time FROM sightings").fetchone()
+    relative = house.path("FrontDoor", 0, 1).relative_to(house.store)
+    assert row[:3] == ("FrontDoor", "red", str(relative))
+    assert row[3].startswith("2024-05-01")
+
+
+def test_whatever_is_broken_is_a_failure_with_a_reason_and_the_rest_goes_on(house: House) -> None:
+    whole = picture("red")
+    house.capture("Door", 0, 1, whole)
+    house.capture("Door", 0, 2, whole[: len(whole) // 2])
+    house.capture("Door", 0, 3, b"")
+    house.capture("Door", 0, 4, b"GIF89a nonsense")
+    cmyk = io.BytesIO()
+    Image.new("CMYK", (64, 64)).save(cmyk, "JPEG")
+    house.capture("Door", 0, 5, cmyk.getvalue())
+    os.mkfifo(house.path("Door", 0, 6))
+    loop = house.store / "Loop"
+    loop.symlink_to("Loop")
+    report = house.run("backfill", code=3).stderr
+    assert "1 annotated (1 detections), 5 failed" in report
+    status = house.status()
+    assert status["annotated"] == 1
+    assert status["failures"].keys() >= {
+        "empty", "truncated", "not a jpeg", "unsupported", "unreadable"
+    }  # fmt: skip
+    assert status["waiting"] == {}
+
+
+def test_an_interrupted_backfill_goes_on_where_it_stopped(house: House) -> None:
+    for frame in range(60):
+        house.capture("Door", frame // 20, frame, picture("red"))
+    first = house.start("backfill")
+    database = house.folder / "annotator.sqlite"
+    wait_for(lambda: database.exists() and annotated(database) > 0, first)
+    first.send_signal(signal.SIGINT)
+    _, errors = first.communicate(timeout=30)
+    assert first.returncode in (130, 0), errors
+    house.run("backfill")
+    assert annotated(database) == 60
+    assert house.status()["failed"] == 0
+
+
+def test_a_killed_backfill_loses_nothing(house: House) -> None:
+    for frame in range(60):
+        house.capture("Door", frame // 20, frame, picture("red"))
+    first = house.start("backfill")
+    database = house.folder / "annotator.sqlite"
+    wait_for(lambda: database.exists() and annotated(database) > 0, first)
+    first.kill()
+    first.communicate(timeout=30)
+    house.run("backfill")
+    assert annotated(database) == 60
+    assert len(house.rows()) == 60
+    with closing(sqlite3.connect(database)) as opened:
+        assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_backfill_of_a_part_leaves_the_rest(house: House) -> None:
+    house.capture("Door", 0, 1, picture("red"))
+    house.capture("Garden", 0, 1, picture("red"))
+    house.capture("Garden", 90, 1, picture("red"))
+    house.run("backfill", "--monitor", "Garden", "--since", "2024-05-01T13:00:00Z")
+    assert house.status()["annotated"] == 1
+    house.run("backfill", str(house.store / "Door"))
+    assert house.status()["annotated"] == 2
+    outside = house.run("backfill", "/etc", code=5).stderr
+    assert "is not below the store" in outside
+
+
+def test_detect_prints_the_seeds_shape(house: House, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
+    good.write_bytes(picture("red"))
+    bad.write_bytes(b"\xff\xd8 nothing more")
+    done = house.run("detect", str(good), str(bad), "--format", "json", "--save", "drawn", code=3)
+    (seen,) = json.loads(done.stdout)
+    assert seen["image"] == str(good)
+    (label,) = seen["labels"]
+    assert set(label) == {"name", "id", "score", "box", "face", "faceProba"}
+    assert label["name"] == "red"
+    assert set(label["box"]) == {"xmin", "ymin", "xmax", "ymax"}
+    assert "bad.jpg" in done.stderr
+    with Image.open(house.folder / "drawn" / "good.jpg") as drawn:
+        assert drawn.size == (640, 480)
+
+
+def test_show_draws_what_the_database_knows(house: House) -> None:
+    path = house.capture("Door", 0, 1, picture("red"))
+    unknown = house.run("show", str(path), code=7).stderr
+    assert "there is no database" in unknown
+    house.run("backfill")
+    (written,) = house.run("show", str(path), "--output", "out").stdout.splitlines()
+    drawn = Image.open(house.folder / written)
+    assert drawn.tobytes() != Image.open(path).tobytes()
+    other = house.capture("Door", 0, 2, picture("red"))
+    assert "has not been annotated" in house.run("show", str(other), code=5).stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "words"),
+    [
+        ("detection.min_scor = 1", 4, "did you mean `min_score`?"),
+        ('detection.model = "nonsense"', 6, "there is no model 'nonsense'"),
+        ('store.root = "/nowhere/at/all"', 5, "cannot be reached"),
+        ('database.path = "/proc/annotator.sqlite"', 7, "next: "),
+    ],
+)
+def test_every_error_has_its_exit_code_and_a_next_step(
+    house: House, spoil: str, code: int, words: str
+) -> None:
+    house.capture("Door", 0, 1, picture("red"))
+    config = house.folder / "annotator.toml"
+    key = spoil.split(" =")[0]
+    lines = [line for line in config.read_text().splitlines() if not line.startswith(key)]
+    config.write_text("\n".join([*lines, spoil]))
+    errors = house.run("backfill", code=code).stderr
+    assert words in errors
+    assert "next: " in errors
+    assert "Traceback" not in errors
+
+
+def test_a_backfill_without_rights_says_so(house: House) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    house.folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    assert "Traceback" not in house.run("backfill", code=7).stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["query", "--help"], ["query"], ["status"]])
+def test_questions_load_nothing_heavy(house: House, arguments: list[str]) -> None:
+    house.capture("Door", 0, 1, picture("red"))
+    house.run("backfill")
+    program = (
+        "import sys, annotator.cli.main as m\n"
+        f"code = m.run(m.cli, {arguments!r})\n"
+        "print('LOADED', *sorted(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=house.environment,
+        cwd=house.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.split(".")[0] for name in done.stdout.split("LOADED")[1].split()}
+    heavy = {
+        *("numpy", "ai_edge_litert", "tflite_runtime", "dlib", "_dlib_pybind11"),
+        *("sklearn", "xgboost", "watchdog", "PIL", "alembic", "dateparser"),
+    }
+    assert not loaded & heavy
+
+
+def annotated(database: Path) -> int:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+        try:
+            count: int = opened.execute("SELECT count(*) FROM capture").fetchone()[0]
+        except sqlite3.OperationalError:  # not yet made
+            return 0
+        return count
+
+
+def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
+    import time
+
+    assert callable(condition)
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened within a minute"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)

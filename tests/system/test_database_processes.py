@@ -1,0 +1,95 @@
+"""The database among processes: one is killed in the middle, others read and write meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from annotator.domain import CaptureQuery
+from db.engine import open_database, open_read_only
+from db.queries import SqlQueries
+
+BATCH, DETECTIONS = 8, 25
+
+# Records one batch after another; says so after each. Arguments: database, monitor.
+WRITER = f"""
+import sys
+from pathlib import Path
+from db.engine import open_database
+from db.store import SqlStore
+from tests.contracts.backlog import annotation, captures, detection, event
+from tests.fakes.clock import ManualClock
+
+database = open_database(Path(sys.argv[1]), forbidden_root=None)
+store = SqlStore(database, ManualClock())
+for minute in range(10_000):
+    batch = captures(event(minute % 60, f"{{sys.argv[2]}} {{minute}}"), *range({BATCH}))
+    store.record([annotation(one, *[detection()] * {DETECTIONS}) for one in batch], [])
+    print(minute, flush=True)
+"""
+
+
+@contextmanager
+def writer(path: Path, monitor: str) -> Iterator[subprocess.Popen[bytes]]:
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), monitor], stdout=subprocess.PIPE, cwd=root
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def lines(process: subprocess.Popen[bytes], count: int) -> int:
+    """Wait for so many batches; how many there were before the process ended."""
+    pipe: IO[bytes] | None = process.stdout
+    assert pipe is not None
+    return sum(1 for _ in zip(range(count), pipe, strict=False))
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3, 5])
+def test_killed_while_it_records_leaves_whole_batches(tmp_path: Path, batches: int) -> None:
+    path = tmp_path / "annotator.sqlite"
+    with writer(path, "Door") as process:
+        assert lines(process, batches) == batches
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        batches += lines(process, 10_000)
+    with open_read_only(path) as reader:
+        totals = SqlQueries(reader).totals()
+        assert len(list(SqlQueries(reader).sightings(CaptureQuery()))) == totals.detections
+    assert totals.annotated % BATCH == 0
+    assert totals.annotated // BATCH in (batches, batches + 1), "what was said to be written is"
+    assert totals.detections == totals.annotated * DETECTIONS
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert connection.execute("SELECT count(*) FROM capture").fetchone() == (totals.annotated,)
+
+
+def test_two_writers_and_a_reader_get_on(tmp_path: Path) -> None:
+    path = tmp_path / "annotator.sqlite"
+    open_database(path, forbidden_root=None).close()
+    with writer(path, "Door") as one, writer(path, "Hall") as two:
+        assert lines(one, 1) == lines(two, 1) == 1
+        with open_read_only(path) as reader:
+            queries = SqlQueries(reader)
+            seen = 0
+            for _ in range(20):
+                found = len(list(queries.sightings(CaptureQuery(labels=("person",)))))
+                assert found % (BATCH * DETECTIONS) == 0, "whole batches only"
+                assert found >= seen
+                seen = found
+                assert lines(one, 1) == lines(two, 1) == 1
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -1,0 +1,188 @@
+"""The supervisor with a real worker process over the scripted vision, and a backlog in memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from annotator.child import WorkerProcess
+from annotator.clock import SystemClock
+from annotator.config import WatchSettings, WorkerSettings
+from annotator.domain import Capture, Event, Origin, Reason
+from annotator.errors import RuntimeUnavailable
+from annotator.supervisor import Supervisor
+from tests.fakes.memory_store import MemoryStore
+from tests.fakes.vision import TAIL, scripted
+
+START = datetime(2024, 5, 1, 12, tzinfo=UTC)
+EVENT = Event("Door", "Door", "24/05/01/12/00/00", START)
+WORKER = (sys.executable, "-m", "tests.fakes.worker")
+TURNS = 400
+
+
+@dataclass
+class Desk:
+    """A store on disk, a backlog, and a supervisor over both."""
+
+    root: Path
+    memory: MemoryStore
+    supervisor: Supervisor
+
+    def write(self, frame: int, content: bytes) -> Capture:
+        capture = Capture(EVENT, f"{frame:05d}-capture.jpg", frame)
+        path = self.root / capture.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return capture
+
+    def enqueue(self, frame: int, origin: Origin = Origin.LIVE, **script: object) -> Capture:
+        capture = self.write(frame, scripted(**script))
+        self.memory.add([capture], origin)
+        return capture
+
+    @property
+    def finished(self) -> bool:
+        return self.supervisor.idle and self.memory.waiting() == 0
+
+    def run(self, until: Callable[[], bool] | None = None) -> None:
+        """Turn until all is done; each turn waits for something to happen."""
+        for _ in range(TURNS):
+            self.supervisor.turn(0.05)
+            if until() if until else self.finished:
+                return
+        pytest.fail(f"not done after {TURNS} turns: {self.supervisor.progress}")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    yield from _desk(tmp_path, WORKER)
+
+
+def _desk(root: Path, command: tuple[str, ...]) -> Iterator[Desk]:
+    memory = MemoryStore(SystemClock())
+    supervisor = Supervisor(
+        memory,
+        memory,
+        lambda: WorkerProcess(command, greeting=str(root).encode(), stop_grace_s=0.3),
+        WorkerSettings(capture_timeout_s=0.5, max_attempts=2, batch=4),
+        WatchSettings(settle_s=0.01, incomplete_timeout_s=0.3),
+        SystemClock(),
+        store_pause_s=0.1,
+    )
+    yield Desk(root, memory, supervisor)
+    supervisor.close()
+
+
+def test_every_capture_is_annotated_once_by_one_worker(desk: Desk) -> None:
+    for frame in range(30):
+        desk.enqueue(frame, labels=["person"] if frame % 2 else [])
+    desk.run()
+    assert len(desk.memory.annotations) == 30
+    assert sum(len(one.detections) for one in desk.memory.annotations.values()) == 15
+    assert desk.supervisor.progress.restarts == 0
+    assert not desk.memory.failures
+
+
+def test_a_crashing_capture_is_quarantined_and_the_rest_goes_on(desk: Desk) -> None:
+    for frame in range(6):
+        desk.enqueue(frame, labels=["car"])
+    bad = desk.enqueue(3_000, crash=True)
+    desk.run()
+    failure = desk.memory.failures[bad.path]
+    assert failure.reason is Reason.CRASHED
+    assert failure.attempts == 2
+    assert "signal 11" in failure.message
+    assert len(desk.memory.annotations) == 6
+    assert desk.supervisor.progress.restarts == 2
+
+
+def test_a_hanging_capture_costs_its_worker_only(desk: Desk) -> None:
+    bad = desk.enqueue(1, hang=True)
+    desk.enqueue(2, labels=["car"])
+    desk.run()
+    assert desk.memory.failures[bad.path].reason is Reason.TIMED_OUT
+    assert len(desk.memory.annotations) == 1
+
+
+def test_a_worker_killed_from_outside_loses_nothing(desk: Desk) -> None:
+    import os
+    import signal
+
+    for frame in range(20):
+        desk.enqueue(frame, labels=["car"])
+    desk.run(until=lambda: desk.supervisor.progress.annotated > 0)
+    pid = desk.supervisor.worker_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    desk.run()
+    assert len(desk.memory.annotations) == 20
+    assert not desk.memory.failures
+
+
+def test_a_bug_on_one_capture_is_a_failure_that_says_so(desk: Desk) -> None:
+    bad = desk.enqueue(1, bug=True)
+    desk.enqueue(2, labels=["car"])
+    desk.run()
+    assert desk.memory.failures[bad.path].reason is Reason.INTERNAL
+    assert desk.supervisor.progress.restarts == 0
+
+
+def test_an_unfinished_capture_is_taken_when_it_is_complete(desk: Desk) -> None:
+    whole = scripted(labels=["person"])
+    capture = desk.write(1, whole.removesuffix(TAIL))
+    desk.memory.add([capture], Origin.LIVE)
+    desk.run(until=lambda: desk.memory.given_back > 0)
+    desk.write(1, whole)
+    desk.run()
+    assert len(desk.memory.annotations[capture.path].detections) == 1
+    assert not desk.memory.failures
+
+
+def test_a_capture_that_never_completes_becomes_a_failure(desk: Desk) -> None:
+    capture = desk.write(1, scripted(labels=["person"]).removesuffix(TAIL))
+    desk.memory.add([capture], Origin.LIVE)
+    desk.run()
+    failure = desk.memory.failures[capture.path]
+    assert failure.reason is Reason.TRUNCATED
+    assert failure.attempts == 1, "waiting for the rest is no attempt"
+
+
+def test_a_vanished_capture_is_a_failure(desk: Desk) -> None:
+    capture = desk.enqueue(1, labels=["person"])
+    (desk.root / capture.path).unlink()
+    desk.run()
+    assert desk.memory.failures[capture.path].reason is Reason.VANISHED
+
+
+def test_a_lost_store_is_nobodys_failure_and_work_resumes(desk: Desk, tmp_path: Path) -> None:
+    capture = desk.enqueue(1, labels=["person"])
+    away = tmp_path.with_name(tmp_path.name + "-away")
+    tmp_path.rename(away)
+    desk.run(until=lambda: desk.memory.given_back > 0)
+    assert not desk.memory.failures
+    assert not desk.finished
+    away.rename(tmp_path)
+    desk.run()
+    assert desk.memory.leases_of(capture.path)[-1].attempts == 1
+    assert len(desk.memory.annotations) == 1
+
+
+def test_closing_puts_back_what_is_in_hand(desk: Desk) -> None:
+    desk.enqueue(1, hang=True)
+    desk.run(until=lambda: not desk.supervisor.idle)
+    desk.supervisor.close()
+    assert desk.memory.waiting() == 1
+    assert desk.memory.lease(1)[0].attempts == 1, "being stopped is no attempt"
+
+
+def test_a_worker_that_never_starts_is_an_error_not_a_storm(tmp_path: Path) -> None:
+    for desk in _desk(tmp_path, (sys.executable, "-c", "import sys; sys.exit(3)")):
+        desk.enqueue(1, labels=["car"])
+        with pytest.raises(RuntimeUnavailable, match="exited with status 3"):
+            desk.run()
+        assert desk.supervisor.progress.restarts == 3
