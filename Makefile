@@ -32,14 +32,16 @@ venv: $(VENV)/.ready
 $(VENV)/.ready: $(LOCK) setup.py
 	@test -n "$(PYTHON)" || { echo "needs Python 3.11 to 3.13 with venv: sudo apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 # Renew the pinned versions; needs the `uv` program.
 lock:
-	uv pip compile setup.py --extra test --extra demo --universal --python-version 3.11 \
-	  --constraint requirements/constraints.txt --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade -o $(LOCK)
+	uv pip compile setup.py --extra test --extra demo --extra reference \
+	  --universal --python-version 3.11 --upgrade \
+	  --constraint requirements/constraints.txt --override requirements/overrides.txt \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url -o $(LOCK)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -54,6 +54,9 @@ setup(
         "tflite-runtime": ["tflite-runtime>=2.5,<2.15; python_version<'3.12'"],
         # The public-domain pictures of the demo.
         "demo": ["matplotlib>=3.8,<4", "scikit-image>=0.22,<1"],
+        # The original whose embeddings ours must equal. It asks for dlib's source, which dlib-bin
+        # replaces: install it with --no-deps.
+        "reference": ["face_recognition>=1.3,<2"],
         "test": [
             "hypothesis>=6.100,<7",
             "import-linter>=2,<3",

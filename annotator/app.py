@@ -209,8 +209,6 @@ def _window_with(window: Window, tree: EventTree, paths: Sequence[Path]) -> Wind
 
 def watch(config: Config) -> None:
     """The daemon; returns after SIGTERM or SIGINT. Raises AnnotatorError."""
-    import sdnotify
-
     from annotator.daemon import Daemon
     from annotator.nvr.tree import open_tree
     from annotator.nvr.watch import TreeWatch
@@ -226,12 +224,23 @@ def watch(config: Config) -> None:
                 lambda: TreeWatch(tree, poll_interval_s=config.watch.poll_interval_s),
                 config.watch,
                 SystemClock(),
-                sdnotify.SystemdNotifier().notify,
+                _notifier(),
             )
             with _signals(daemon.stop):
                 log.info("watching %s", config.store_root)
                 daemon.run()
         log.info("stopped")
+
+
+def _notifier() -> Callable[[str], None]:
+    """sd_notify; says nothing where no service manager listens."""
+    import sdnotify
+
+    notifier = sdnotify.SystemdNotifier()
+    if notifier.socket is not None:
+        notifier.socket.setblocking(False)  # a listener that does not listen cannot stop us
+    tell: Callable[[str], None] = notifier.notify
+    return tell
 
 
 @contextmanager
@@ -285,10 +294,10 @@ def run_worker(descriptor: int) -> None:
     from annotator.inference.vision import build_vision
     from annotator.nvr.tree import open_tree
     from annotator.wire import MAX_MESSAGE_BYTES
-    from annotator.worker import serve
+    from annotator.worker import HUNG_UP, serve
 
     logging.basicConfig(level=logging.WARNING, format="worker: %(message)s")
-    with Connection(descriptor) as connection, suppress(EOFError):
+    with Connection(descriptor) as connection, suppress(*HUNG_UP):
         config = Config.model_validate_json(connection.recv_bytes(MAX_MESSAGE_BYTES))
         serve(connection, open_tree(config.store), lambda: build_vision(config), config)
 
@@ -366,7 +375,7 @@ def show(config: Config, paths: Sequence[Path], output: Path) -> Iterator[tuple[
     with _queries(config) as queries:
         for path in paths:
             capture = tree.capture(path if not path.exists() else path.absolute())
-            known = queries.detections(capture.path) if capture else None
+            known = queries.seen_in(capture) if capture else None
             if capture is None or known is None:
                 raise StoreError(
                     f"{path} has not been annotated",

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
-from typing import Protocol
 
 from annotator.config import WatchSettings
 from annotator.domain import Capture, Origin, Window
@@ -25,10 +24,8 @@ RETRY_S = 5.0
 log = logging.getLogger(__name__)
 
 
-class Notify(Protocol):
-    """Tells the service manager how things stand (sd_notify's messages)."""
-
-    def __call__(self, message: str) -> None: ...
+Notify = Callable[[str], None]
+"""Tells the service manager how things stand, in sd_notify's messages."""
 
 
 class Daemon:

@@ -130,6 +130,9 @@ class SightingQueries(Protocol):
     def sightings(self, query: CaptureQuery) -> Iterable[Sighting]:
         """Newest first."""
 
+    def seen_in(self, capture: Capture) -> tuple[Sighting, ...] | None:
+        """What was seen in one capture; None where it has not been annotated."""
+
     def totals(self) -> Totals: ...
 
     def failures(self, limit: int | None = None) -> Iterable[Failure]:

@@ -35,6 +35,9 @@ from annotator.wire import (
 # A read over a 2 ms link is five round trips and no work: four readers hide it behind inference.
 READERS = 4
 
+HUNG_UP = (EOFError, BrokenPipeError, ConnectionResetError)
+"""What the pipe says when nobody is at its other end."""
+
 log = logging.getLogger(__name__)
 
 Reading = tuple[Task, "Future[CaptureContent]"]
@@ -43,7 +46,7 @@ Reading = tuple[Task, "Future[CaptureContent]"]
 def serve(
     connection: Connection, store: CaptureStore, build_vision: Callable[[], Vision], config: Config
 ) -> None:
-    """Answer tasks until the supervisor hangs up."""
+    """Answer tasks until the supervisor hangs up, which ends it with one of `HUNG_UP`."""
 
     def say(answer: Answer) -> None:
         connection.send_bytes(encode_answer(answer))
@@ -65,7 +68,7 @@ def serve(
                     tasks = decode_tasks(connection.recv_bytes(MAX_MESSAGE_BYTES))
                     waiting += [(task, readers.submit(store.read, task.capture)) for task in tasks]
                 _answer(*waiting.popleft(), vision, config, say)
-        except (EOFError, BrokenPipeError, ConnectionResetError):
+        finally:
             readers.shutdown(wait=False, cancel_futures=True)
 
 
@@ -93,7 +96,7 @@ def _answer(
         # A model or runtime that a monitor's own settings name and that cannot be used.
         message = f"{error}; {error.next_step}" if error.next_step else str(error)
         say(NotReadable(task.id, Reason.INTERNAL, message, final=True))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+    except HUNG_UP:
         raise
     except Exception as error:
         log.exception("%s: a bug in annotator, please report it", task.capture.path)

@@ -67,8 +67,10 @@ def fetch(names: tuple[str, ...], edgetpu: bool, mirror: str | None) -> None:
     with _bars() as tell:
         fetched = app.fetch_models(config, names, place, edgetpu, tell)
     for model in fetched:
-        for complaint in model.complaints:
-            output.warn(complaint)
+        if model.complaints:
+            output.warn(model.complaints[0])
+        if (others := len(model.complaints) - 1) > 0:
+            output.warn(f"nor could {others} more that would be better")
         click.echo(f"{model.task}: {model.name} is ready ({model.about})")
     output.note(f"in {config.models_directory}")
 

@@ -77,7 +77,8 @@ def start_logging() -> None:
     verbose = click.get_current_context().ensure_object(dict).get("verbose", False)
     journal = "JOURNAL_STREAM" in os.environ
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
         format="%(message)s" if journal else "%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
     )
+    for ours in ("annotator", "db"):
+        logging.getLogger(ours).setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -20,7 +19,7 @@ from db.queries import SqlQueries
 
 BATCH, DETECTIONS = 8, 25
 
-# Records one batch after another; says so after each. Arguments: database, monitor.
+# Records a batch for each line it is given, and says so. Arguments: database, monitor.
 WRITER = f"""
 import sys
 from pathlib import Path
@@ -31,7 +30,7 @@ from tests.fakes.clock import ManualClock
 
 database = open_database(Path(sys.argv[1]), forbidden_root=None)
 store = SqlStore(database, ManualClock())
-for minute in range(10_000):
+for minute, _ in enumerate(sys.stdin):
     batch = captures(event(minute % 60, f"{{sys.argv[2]}} {{minute}}"), *range({BATCH}))
     store.record([annotation(one, *[detection()] * {DETECTIONS}) for one in batch], [])
     print(minute, flush=True)
@@ -42,7 +41,10 @@ for minute in range(10_000):
 def writer(path: Path, monitor: str) -> Iterator[subprocess.Popen[bytes]]:
     root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), monitor], stdout=subprocess.PIPE, cwd=root
+        [sys.executable, "-c", WRITER, str(path), monitor],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=root,
     ) as process:
         try:
             yield process
@@ -50,21 +52,27 @@ def writer(path: Path, monitor: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def lines(process: subprocess.Popen[bytes], count: int) -> int:
+def ask(process: subprocess.Popen[bytes], batches: int) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"\n" * batches)
+    process.stdin.flush()
+
+
+def recorded(process: subprocess.Popen[bytes], batches: int) -> int:
     """Wait for so many batches; how many there were before the process ended."""
-    pipe: IO[bytes] | None = process.stdout
-    assert pipe is not None
-    return sum(1 for _ in zip(range(count), pipe, strict=False))
+    assert process.stdout is not None
+    return sum(1 for _ in zip(range(batches), process.stdout, strict=False))
 
 
 @pytest.mark.parametrize("batches", [1, 2, 3, 5])
 def test_killed_while_it_records_leaves_whole_batches(tmp_path: Path, batches: int) -> None:
     path = tmp_path / "annotator.sqlite"
     with writer(path, "Door") as process:
-        assert lines(process, batches) == batches
+        ask(process, 10_000)
+        assert recorded(process, batches) == batches
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        batches += lines(process, 10_000)
+        batches += recorded(process, 10_000)
     with open_read_only(path) as reader:
         totals = SqlQueries(reader).totals()
         assert len(list(SqlQueries(reader).sightings(CaptureQuery()))) == totals.detections
@@ -80,16 +88,21 @@ def test_killed_while_it_records_leaves_whole_batches(tmp_path: Path, batches: i
 def test_two_writers_and_a_reader_get_on(tmp_path: Path) -> None:
     path = tmp_path / "annotator.sqlite"
     open_database(path, forbidden_root=None).close()
-    with writer(path, "Door") as one, writer(path, "Hall") as two:
-        assert lines(one, 1) == lines(two, 1) == 1
-        with open_read_only(path) as reader:
-            queries = SqlQueries(reader)
-            seen = 0
-            for _ in range(20):
-                found = len(list(queries.sightings(CaptureQuery(labels=("person",)))))
-                assert found % (BATCH * DETECTIONS) == 0, "whole batches only"
-                assert found >= seen
-                seen = found
-                assert lines(one, 1) == lines(two, 1) == 1
+    with (
+        writer(path, "Door") as one,
+        writer(path, "Hall") as two,
+        open_read_only(path) as reader,
+    ):
+        queries = SqlQueries(reader)
+        seen = 0
+        for _ in range(20):
+            ask(one, 1)
+            ask(two, 1)
+            found = len(list(queries.sightings(CaptureQuery())))
+            assert found % (BATCH * DETECTIONS) == 0, "whole batches only"
+            assert found >= seen
+            seen = found
+            assert recorded(one, 1) == recorded(two, 1) == 1
+        assert queries.totals().detections == 40 * BATCH * DETECTIONS
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

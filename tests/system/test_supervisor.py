@@ -63,14 +63,16 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield from _desk(tmp_path, WORKER)
 
 
-def _desk(root: Path, command: tuple[str, ...]) -> Iterator[Desk]:
+def _desk(
+    root: Path, command: tuple[str, ...], incomplete_timeout_s: float = 60
+) -> Iterator[Desk]:
     memory = MemoryStore(SystemClock())
     supervisor = Supervisor(
         memory,
         memory,
         lambda: WorkerProcess(command, greeting=str(root).encode(), stop_grace_s=0.3),
         WorkerSettings(capture_timeout_s=0.5, max_attempts=2, batch=4),
-        WatchSettings(settle_s=0.01, incomplete_timeout_s=0.3),
+        WatchSettings(settle_s=0.01, incomplete_timeout_s=incomplete_timeout_s),
         SystemClock(),
         store_pause_s=0.1,
     )
@@ -143,13 +145,14 @@ def test_an_unfinished_capture_is_taken_when_it_is_complete(desk: Desk) -> None:
     assert not desk.memory.failures
 
 
-def test_a_capture_that_never_completes_becomes_a_failure(desk: Desk) -> None:
-    capture = desk.write(1, scripted(labels=["person"]).removesuffix(TAIL))
-    desk.memory.add([capture], Origin.LIVE)
-    desk.run()
-    failure = desk.memory.failures[capture.path]
-    assert failure.reason is Reason.TRUNCATED
-    assert failure.attempts == 1, "waiting for the rest is no attempt"
+def test_a_capture_that_never_completes_becomes_a_failure(tmp_path: Path) -> None:
+    for desk in _desk(tmp_path, WORKER, incomplete_timeout_s=0.3):
+        capture = desk.write(1, scripted(labels=["person"]).removesuffix(TAIL))
+        desk.memory.add([capture], Origin.LIVE)
+        desk.run()
+        failure = desk.memory.failures[capture.path]
+        assert failure.reason is Reason.TRUNCATED
+        assert failure.attempts == 1, "waiting for the rest is no attempt"
 
 
 def test_a_vanished_capture_is_a_failure(desk: Desk) -> None:
