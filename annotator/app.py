@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,14 +61,14 @@ def detect(config: Config, paths: Sequence[Path]) -> Iterator[Looked]:
     from annotator.inference.vision import build_vision
     from annotator.pipeline import annotate
 
-    trees = [(_tree_around(config, path), path) for path in paths]
+    trees = [(_tree_around(config, path.resolve()), path) for path in paths]
     vision = build_vision(config)
     for tree, path in trees:
         for found in _captures_at(tree, path):
             if isinstance(found, Failure):
-                yield Looked(path, found)
+                yield Looked(tree.root / found.path, found)
                 continue
-            where = tree.absolute(found)
+            where = tree.absolute(found) if path.is_dir() else path
             try:
                 content = tree.read(found)
                 result = annotate(found, content, vision, config.for_monitor(found.monitor))
@@ -83,30 +83,32 @@ def _tree_around(config: Config, path: Path) -> EventTree:
     from annotator.nvr.tree import open_tree
 
     root = config.store.root
-    if root is not None and path.absolute().is_relative_to(root.absolute()):
+    if root is not None and path.is_relative_to(root.resolve()):
         return open_tree(config.store)
-    folder = path if path.is_dir() else path.absolute().parent
-    settings = StoreSettings(root=folder, max_capture_mb=config.store.max_capture_mb)
-    if not path.is_dir():
-        settings = settings.model_copy(update={"layout": "plain"})
-    return open_tree(settings)
+    return open_tree(
+        StoreSettings(
+            root=path if path.is_dir() else path.parent,
+            layout="auto" if path.is_dir() else "plain",
+            max_capture_mb=config.store.max_capture_mb,
+        )
+    )
 
 
 def _captures_at(tree: EventTree, path: Path) -> Iterator[Capture | Failure]:
-    if not path.is_dir():
-        capture = tree.capture(path.absolute())
-        if capture is None:
-            raise StoreError(
-                f"{path} does not look like a picture", "name .jpg files, or a folder of them"
-            )
-        yield capture
+    path = path.resolve()
+    if path.is_dir():
+        for found in tree.walk(Window(paths=(str(path),))):
+            if isinstance(found, Failure):
+                yield found
+            else:
+                yield from found[1]
         return
-    below = str(path.absolute().relative_to(tree.root))
-    for found in tree.walk(Window(paths=() if below == "." else (below,))):
-        if isinstance(found, Failure):
-            yield found
-        else:
-            yield from found[1]
+    capture = tree.capture(path)
+    if capture is None:
+        raise StoreError(
+            f"{path} does not look like a picture", "name .jpg files, or a folder of them"
+        )
+    yield capture
 
 
 # backfill and watch: the supervisor over the database
@@ -190,20 +192,16 @@ def _walk(
 
 
 def _window_with(window: Window, tree: EventTree, paths: Sequence[Path]) -> Window:
-    """`paths`, as a person types them, made relative to the store's root."""
-    from dataclasses import replace
-
+    """`paths`, as a person types them (from here or from the root), made relative to the root."""
     relative = []
     for path in paths:
-        candidate = path.absolute() if path.exists() else tree.root / path
-        if not candidate.is_relative_to(tree.root):
+        below = tree.relative(path.resolve() if path.exists() else path)
+        if below is None:
             raise StoreError(
                 f"{path} is not below the store {tree.root}",
                 "name a path inside the store, or another store with --store",
             )
-        below = str(candidate.relative_to(tree.root))
-        if below != ".":
-            relative.append(below)
+        relative.append(below)
     return replace(window, paths=tuple(relative))
 
 
@@ -374,7 +372,7 @@ def show(config: Config, paths: Sequence[Path], output: Path) -> Iterator[tuple[
     tree = open_tree(config.store.model_copy(update={"root": config.store_root}))
     with _queries(config) as queries:
         for path in paths:
-            capture = tree.capture(path if not path.exists() else path.absolute())
+            capture = tree.capture(path.resolve() if path.exists() else path)
             known = queries.seen_in(capture) if capture else None
             if capture is None or known is None:
                 raise StoreError(

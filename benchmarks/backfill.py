@@ -28,7 +28,7 @@ def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="annotator-benchmark-") as scratch:
         store = Path(scratch) / "events"
-        count = build_store(arguments.pictures, store)
+        count = build_store(arguments.pictures, store, arguments.copies)
         print(f"{count} captures of {arguments.pictures}, network {arguments.model}, "
               f"{os.cpu_count()} cores")  # fmt: skip
         ways = {
@@ -53,12 +53,15 @@ def main() -> None:
             )
 
 
-def build_store(pictures: Path, store: Path) -> int:
-    """Lay the pictures out as ZoneMinder's deep tree: a monitor per folder, 20 frames an event."""
+def build_store(pictures: Path, store: Path, copies: int) -> int:
+    """Lay the pictures out as ZoneMinder's deep tree: a monitor per folder, 20 frames an event.
+
+    Several copies make the run long enough that starting the programs weighs little.
+    """
     count = 0
     for folder in sorted({path.parent for path in pictures.rglob("*.jpg")}):
         monitor = "-".join(folder.relative_to(pictures).parts) or "camera"
-        for at, picture in enumerate(sorted(folder.glob("*.jpg"))):
+        for at, picture in enumerate(sorted(folder.glob("*.jpg")) * copies):
             when = START + timedelta(minutes=at // FRAMES_PER_EVENT)
             event = store / monitor / when.strftime("%y/%m/%d/%H/%M/%S")
             event.mkdir(parents=True, exist_ok=True)
@@ -103,8 +106,11 @@ def seed_loop(store: Path, models: Path, model: str) -> None:
     from ai_edge_litert.interpreter import Interpreter
     from PIL import Image
 
+    from annotator.inference.catalogue import load_catalogue
+
     interpreter = Interpreter(
-        str(models / f"{model}.tflite"), num_threads=min(4, os.cpu_count() or 1)
+        str(models / load_catalogue().entry(model).cpu.file),
+        num_threads=min(4, os.cpu_count() or 1),
     )
     interpreter.allocate_tensors()
     wanted = interpreter.get_input_details()[0]
@@ -125,8 +131,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path, help="a folder of folders of camera pictures")
     parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--model", default="coco_ssd_mobilenet_v1_1.0_quant_2018_06_29")
+    parser.add_argument("--model", default="coco_ssd_mobilenet_v1")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--copies", type=int, default=5, help="of each picture")
     parser.add_argument("--seed-loop", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.seed_loop:

@@ -38,7 +38,7 @@ def detect(paths: tuple[Path, ...], form: str, save: Path | None) -> int:
         for one in app.detect(load_config(), paths):
             if isinstance(one.result, Failure):
                 unreadable += 1
-                output.warn(f"{one.path}: {one.result.reason}: {one.result.message}")
+                output.warn(f"{one.path}: {one.result.message}")
                 continue
             if save:
                 drawn = app.draw_detections(one.path, one.result.detections, save)

@@ -63,9 +63,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield from _desk(tmp_path, WORKER)
 
 
-def _desk(
-    root: Path, command: tuple[str, ...], incomplete_timeout_s: float = 60
-) -> Iterator[Desk]:
+def _desk(root: Path, command: tuple[str, ...], incomplete_timeout_s: float = 60) -> Iterator[Desk]:
     memory = MemoryStore(SystemClock())
     supervisor = Supervisor(
         memory,
