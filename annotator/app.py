@@ -6,6 +6,7 @@ of the CLI is one call of a function here.
 
 from __future__ import annotations
 
+import difflib
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -141,6 +142,7 @@ def backfill(
         tree = open_tree(config.store.model_copy(update={"root": config.store_root}))
         tree.check()
         window = _window_with(window, tree, paths)
+        _check_monitors(window, tree)
         state = BackfillState()
         with _database(config) as (backlog, store), ExitStack() as running:
             supervisor: Supervisor | None = None
@@ -196,13 +198,22 @@ def _window_with(window: Window, tree: EventTree, paths: Sequence[Path]) -> Wind
     relative = []
     for path in paths:
         below = tree.relative(path.resolve() if path.exists() else path)
-        if below is None:
+        if below is None or not (tree.root / below).exists():
+            where = f"is not below the store {tree.root}" if below is None else "does not exist"
             raise StoreError(
-                f"{path} is not below the store {tree.root}",
-                "name a path inside the store, or another store with --store",
+                f"{path} {where}", "name a path inside the store, or another store with --store"
             )
         relative.append(below)
     return replace(window, paths=tuple(relative))
+
+
+def _check_monitors(window: Window, tree: EventTree) -> None:
+    known = [monitor.name for monitor in tree.monitors().monitors]
+    for name in window.monitors:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(sorted(known))}"
+            raise StoreError(f"the store has no monitor {name!r}", hint)
 
 
 def watch(config: Config) -> None:

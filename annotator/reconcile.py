@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from annotator.ports import AnnotationStore, Backlog, CaptureStore
 
 # A transaction per event would wear an SD card; one per thousand captures keeps memory small.
 BATCH_CAPTURES = 1000
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ def reconcile(
 
     def hand_over() -> None:
         met.added += backlog.add(batch, origin)
+        results.clear_directory_failures({capture.event.directory for capture in batch})
         batch.clear()
 
     store.check()
@@ -50,6 +54,7 @@ def reconcile(
             break
         if isinstance(found, Failure):
             met.unreadable += 1
+            log.warning("%s: %s", found.path, found.message)
             results.record((), (found,))
             continue
         _, captures = found

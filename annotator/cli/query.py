@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
@@ -98,7 +99,9 @@ def _table_row(one: Sighting) -> tuple[str, ...]:
     face = one.name or one.verdict or ""
     if one.name and one.probability is not None:
         face = f"{one.name} {one.probability:.2f}"
-    return time, one.monitor, one.event, str(one.frame), one.label, f"{one.score:.2f}", face
+    # A plain folder of pictures has no events, and its frame numbers may all be the same.
+    event = one.event or PurePosixPath(one.path).name
+    return time, one.monitor, event, str(one.frame), one.label, f"{one.score:.2f}", face
 
 
 def _csv_row(one: Sighting) -> tuple[object, ...]:
