@@ -1,0 +1,237 @@
+"""Read-only questions, answered newest first from an index without sorting."""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, or_, select, true
+
+from annotator.domain import (
+    UNKNOWN_NAME,
+    BoundingBox,
+    Capture,
+    CaptureQuery,
+    Failure,
+    Identity,
+    Reason,
+    Sighting,
+    Totals,
+)
+from annotator.errors import QueryError
+from db.engine import Database
+from db.keys import CAPTURE_COLUMNS, ORIGINS, capture_from, find_event
+from db.schema import capture, detection, event, face, failure, label, monitor, tally
+from db.values import from_ms, to_ms
+
+_ROWS_AT_ONCE = 200
+_NAMES_IN_A_MESSAGE = 20
+
+
+class SqlQueries:
+    """The port `SightingQueries`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sightings(self, query: CaptureQuery) -> Iterable[Sighting]:
+        """Raises QueryError at once for a monitor, label or name that the database never met."""
+        with self._database.reading() as connection:
+            statements = _statements(connection, query)
+        return self._stream(statements, query.limit)
+
+    def _stream(self, statements: Sequence[Select[Any]], limit: int | None) -> Iterator[Sighting]:
+        with self._database.reading() as connection:
+            results = [
+                connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(statement)
+                for statement in statements
+            ]
+            newest_first = heapq.merge(
+                *results,
+                key=lambda row: (row.captured_at, row.detection_id, row.face_id or 0),
+                reverse=True,
+            )
+            yield from map(_sighting, islice(newest_first, limit))
+
+    def seen_in(self, one: Capture) -> tuple[Sighting, ...] | None:
+        with self._database.reading() as connection:
+            key = find_event(connection, one.event)
+            if key is None:
+                return None
+            name = key.stored_name(one)
+            is_it = (capture.c.event_id == key.id, capture.c.frame == one.frame)
+            if connection.scalar(select(true()).where(*is_it, capture.c.file_name == name)) is None:
+                return None
+            seen_in_it = (
+                detection.c.event_id == key.id,
+                detection.c.frame == one.frame,
+                detection.c.file_name == name,
+            )
+            rows = connection.execute(_rows(by_face=False).where(*seen_in_it)).all()
+        return tuple(map(_sighting, rows))
+
+    def totals(self) -> Totals:
+        with self._database.reading() as connection:
+            rows = connection.execute(select(tally)).all()
+        value = {(row.subject, row.part): row.value for row in rows}
+        failures = {
+            reason: count for reason in Reason if (count := value.get(("failure", reason), 0))
+        }
+        newest_ms = value.get(("newest captured_at", ""))
+        return Totals(
+            annotated=value.get(("capture", ""), 0),
+            failed=sum(failures.values()),
+            detections=value.get(("detection", ""), 0),
+            faces=value.get(("face", ""), 0),
+            waiting={
+                origin: count
+                for place, origin in enumerate(ORIGINS)
+                if (count := value.get(("backlog", str(place)), 0))
+            },
+            failures=failures,
+            newest_captured_at=None if newest_ms is None else from_ms(newest_ms),
+        )
+
+    def failures(self, limit: int | None = None) -> Iterable[Failure]:
+        statement = (
+            select(failure, *CAPTURE_COLUMNS)
+            .select_from(failure)
+            .outerjoin(event)
+            .outerjoin(monitor)
+            .order_by(failure.c.failed_at.desc(), failure.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(statement):
+                yield _failure(row)
+
+
+def _statements(connection: Connection, query: CaptureQuery) -> list[Select[Any]]:
+    """The question as one statement per value of its most telling filter.
+
+    An index gives the rows of one value newest first; of several it would have to sort them all,
+    so the statements are merged instead.
+    """
+    monitors = _ids(connection, monitor, query.monitors)
+    labels = _ids(connection, label, query.labels)
+    for name in query.names:
+        _check_name(connection, name)
+
+    by_monitor = [detection.c.monitor_id == key for key in monitors]
+    by_label = [detection.c.label_id == key for key in labels]
+    by_name = [
+        face.c.verdict == Identity.UNKNOWN if name == UNKNOWN_NAME else face.c.name == name
+        for name in dict.fromkeys(query.names)
+    ]
+    choices = by_name or by_label or by_monitor or [true()]
+    common = [or_(*others) for others in (by_label, by_monitor) if others and others is not choices]
+    time = (face if by_name else detection).c.captured_at
+    if query.since is not None:
+        common.append(time >= to_ms(query.since))
+    if query.until is not None:
+        common.append(time < to_ms(query.until))
+    if query.min_score is not None:
+        common.append(detection.c.score >= query.min_score)
+    question = _rows(by_face=bool(by_name)).where(*common).limit(query.limit)
+    return [question.where(choice) for choice in choices]
+
+
+def _rows(*, by_face: bool) -> Select[Any]:
+    """All sightings, newest first; only those with a face where it begins with the faces."""
+    first = face if by_face else detection
+    return (
+        select(
+            first.c.captured_at,
+            detection.c.id.label("detection_id"),
+            detection.c.frame,
+            detection.c.file_name,
+            detection.c.class_id,
+            detection.c.score,
+            *(detection.c[side] for side in _SIDES),
+            label.c.name.label("label"),
+            face.c.id.label("face_id"),
+            face.c.name,
+            face.c.probability,
+            face.c.verdict,
+            *(face.c[side].label(f"face_{side}") for side in _SIDES),
+            *CAPTURE_COLUMNS,
+        )
+        .select_from(detection)
+        .join(label)
+        .join(event, event.c.id == detection.c.event_id)
+        .join(monitor, monitor.c.id == detection.c.monitor_id)
+        .join(face, isouter=not by_face)
+        # Within one capture the best detection has the highest id; see db.store.
+        .order_by(
+            first.c.captured_at.desc(), first.c.id.desc(), *([] if by_face else [face.c.id.desc()])
+        )
+    )
+
+
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def _ids(connection: Connection, table: Table, names: Sequence[str]) -> list[int]:
+    """The ids of monitors or labels; a name may stand for several monitors."""
+    if not names:
+        return []
+    rows = connection.execute(select(table.c.id, table.c.name)).all()
+    known = {row.name for row in rows}
+    for name in names:
+        if name not in known:
+            raise _no_such(table.name, name, known)
+    return [row.id for row in rows if row.name in names]
+
+
+def _check_name(connection: Connection, name: str) -> None:
+    if name == UNKNOWN_NAME:
+        return
+    if connection.scalar(select(face.c.id).where(face.c.name == name).limit(1)) is None:
+        known = connection.scalars(select(face.c.name).where(face.c.name.is_not(None)).distinct())
+        raise _no_such("name", name, {UNKNOWN_NAME, *known})
+
+
+def _no_such(what: str, name: str, known: Collection[str]) -> QueryError:
+    folded = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    hint = f"; did you mean {folded[near[0]]}?" if near else ""
+    some = sorted(known)[:_NAMES_IN_A_MESSAGE]
+    more = ", ..." if len(known) > len(some) else ""
+    return QueryError(
+        f"no {what} {name!r} in the database{hint}",
+        f"there is: {', '.join(some)}{more}" if some else "annotate some captures first",
+    )
+
+
+def _sighting(row: Row[Any]) -> Sighting:
+    return Sighting(
+        captured_at=from_ms(row.captured_at),
+        monitor=row.monitor,
+        event=row.event,
+        frame=row.frame,
+        label=row.label,
+        class_id=row.class_id,
+        score=row.score,
+        box=BoundingBox(row.xmin, row.ymin, row.xmax, row.ymax),
+        path=capture_from(row).path,
+        face_box=None
+        if row.face_id is None
+        else BoundingBox(row.face_xmin, row.face_ymin, row.face_xmax, row.face_ymax),
+        name=row.name,
+        probability=row.probability,
+        verdict=row.verdict,
+    )
+
+
+def _failure(row: Row[Any]) -> Failure:
+    failed = None if row.event_id is None else capture_from(row)
+    return Failure(
+        path=row.directory if failed is None else failed.path,
+        reason=Reason(row.reason),
+        message=row.message,
+        capture=failed,
+        attempts=row.attempts,
+    )

@@ -1,0 +1,182 @@
+"""The tables as SQLAlchemy knows them, to build statements with.
+
+They are created by the migrations alone, which also hold what is not needed here: checks, triggers
+and the views for plain SQL. A test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    REAL,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = "0001"
+"""The newest migration; a database of any other version is not read."""
+
+metadata = MetaData()
+
+
+def _box() -> tuple[Column[int], ...]:
+    return tuple(Column(side, Integer, nullable=False) for side in ("xmin", "ymin", "xmax", "ymax"))
+
+
+alembic_version = Table(
+    "alembic_version", MetaData(), Column("version_num", Text, primary_key=True, nullable=False)
+)
+
+monitor = Table(
+    "monitor",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("directory", Text, nullable=False, unique=True),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("monitor_id", Integer, ForeignKey("monitor.id"), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("started_at", Integer),
+    Column("frame_format", Text, nullable=False),
+    UniqueConstraint("monitor_id", "path"),
+)
+
+provenance = Table(
+    "provenance",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("detector", Text, nullable=False),
+    Column("delegate", Text, nullable=False),
+    Column("face_detector", Text, nullable=False),
+    Column("embedder", Text, nullable=False),
+    Column("recogniser", Text, nullable=False),
+    UniqueConstraint("detector", "delegate", "face_detector", "embedder", "recogniser"),
+)
+
+capture = Table(
+    "capture",
+    metadata,
+    Column("event_id", Integer, ForeignKey("event.id"), primary_key=True),
+    Column("frame", Integer, primary_key=True),
+    Column("file_name", Text, primary_key=True),
+    Column("captured_at", Integer, nullable=False),
+    Column("annotated_at", Integer, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("provenance_id", Integer, ForeignKey("provenance.id"), nullable=False),
+)
+
+label = Table(
+    "label",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+detection = Table(
+    "detection",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("event_id", Integer, nullable=False),
+    Column("frame", Integer, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("captured_at", Integer, nullable=False),
+    Column("monitor_id", Integer, ForeignKey("monitor.id"), nullable=False),
+    Column("label_id", Integer, ForeignKey("label.id"), nullable=False),
+    Column("class_id", Integer, nullable=False),
+    Column("score", REAL, nullable=False),
+    *_box(),
+    ForeignKeyConstraint(
+        ["event_id", "frame", "file_name"],
+        ["capture.event_id", "capture.frame", "capture.file_name"],
+        ondelete="CASCADE",
+    ),
+    Index("detection_by_capture", "event_id", "frame", "file_name"),
+    Index("detection_by_time", "captured_at"),
+    Index("detection_by_label", "label_id", "captured_at"),
+    Index("detection_by_monitor", "monitor_id", "captured_at"),
+)
+
+face = Table(
+    "face",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("detection_id", Integer, ForeignKey("detection.id", ondelete="CASCADE"), nullable=False),
+    Column("captured_at", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("name", Text),
+    Column("probability", REAL),
+    Column("distance", REAL),
+    Column("score", REAL, nullable=False),
+    Column("sharpness", REAL, nullable=False),
+    *_box(),
+    Index("face_by_detection", "detection_id"),
+    Index("face_by_name", "name", "captured_at"),
+    Index("face_by_verdict", "verdict", "captured_at"),
+)
+
+embedding = Table(
+    "embedding",
+    metadata,
+    Column("face_id", Integer, ForeignKey("face.id", ondelete="CASCADE"), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+failure = Table(
+    "failure",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("event_id", Integer, ForeignKey("event.id")),
+    Column("frame", Integer),
+    Column("file_name", Text),
+    Column("directory", Text, unique=True),
+    Column("reason", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failed_at", Integer, nullable=False),
+    UniqueConstraint("event_id", "frame", "file_name"),
+    Index("failure_by_time", "failed_at"),
+)
+
+backlog = Table(
+    "backlog",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("event_id", Integer, ForeignKey("event.id"), nullable=False),
+    Column("frame", Integer, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("origin", Integer, nullable=False),
+    Column("event_started_at", Integer, nullable=False),
+    Column("added_at", Integer, nullable=False),
+    UniqueConstraint("event_id", "frame", "file_name"),
+)
+Index("backlog_by_urgency", backlog.c.origin, backlog.c.event_started_at.desc())
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("backlog_id", Integer, ForeignKey("backlog.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("leased", Integer, nullable=False),
+    Column("not_before", Integer),
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("value", Integer, nullable=False),
+)

@@ -1,0 +1,220 @@
+"""Where results go: one transaction per batch, each capture replaced as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select
+
+from annotator.domain import Annotation, BoundingBox, Capture, Event, Face, Failure, Provenance
+from db.engine import Database
+from db.keys import EventKey, key_of, register_event, set_start
+from db.schema import backlog, capture, detection, embedding, face, failure, label, provenance
+from db.values import printable, to_ms
+
+if TYPE_CHECKING:
+    from annotator.ports import Clock
+
+
+class SqlStore:
+    """The port `AnnotationStore`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def record(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
+        if not annotations and not failures:
+            return
+        now_ms = to_ms(self._clock.now())
+        with self._database.writing() as connection:
+            _Batch(connection, now_ms).write(annotations, failures)
+
+    def clear_directory_failures(self, directories: Iterable[str]) -> None:
+        with self._database.reading() as connection:
+            # Any text is >= '', and unlike IS NOT NULL that is looked up in the index.
+            failed = set(
+                connection.scalars(select(failure.c.directory).where(failure.c.directory >= ""))
+            )
+        if not failed:
+            return
+        listed = {printable(path) for one in directories for path in _with_parents(one)}
+        if failed & listed:
+            with self._database.writing() as connection:
+                connection.execute(
+                    _DIRECTORY_DELETION, [{"listed": directory} for directory in failed & listed]
+                )
+
+
+class _Batch:
+    """The rows of one call of `record`, gathered first so that each table is written once."""
+
+    def __init__(self, connection: Connection, now_ms: int) -> None:
+        self._connection = connection
+        self._now_ms = now_ms
+        self._events: dict[Event, EventKey] = {}
+        self._earliest_ms: dict[EventKey, int] = {}
+        self._labels: dict[str, int] = {}
+        self._provenances: dict[Provenance, int] = {}
+        self._over: list[dict[str, Any]] = []
+        self._rows: dict[Table, list[dict[str, Any]]] = {
+            table: []  # in the order of the foreign keys
+            for table in (capture, detection, face, embedding, failure)
+        }
+        self._next_id = {table: _first_free_id(connection, table) for table in (detection, face)}
+
+    def write(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
+        # A capture that comes twice counts once, with what was said of it last.
+        latest: dict[str, Annotation | Failure] = {one.capture.path: one for one in annotations}
+        latest |= {one.path: one for one in failures}
+        for result in latest.values():
+            if isinstance(result, Annotation):
+                self._annotated(result)
+            elif result.capture is not None:
+                self._failed(result, self._key_of(result.capture))
+            else:
+                self._failed(result, {"directory": printable(result.path)})
+        for deletion in _CAPTURE_DELETIONS if self._over else ():
+            self._connection.execute(deletion, self._over)
+        for table, rows in self._rows.items():
+            if rows:
+                self._connection.execute(insert(table), rows)
+        for key, earliest_ms in self._earliest_ms.items():
+            set_start(self._connection, key, earliest_ms)
+
+    def _annotated(self, annotation: Annotation) -> None:
+        capture_key = self._key_of(annotation.capture)
+        event_key = self._events[annotation.capture.event]
+        captured_ms = to_ms(annotation.captured_at)
+        self._earliest_ms[event_key] = min(
+            captured_ms, self._earliest_ms.get(event_key, captured_ms)
+        )
+        self._rows[capture].append(
+            {
+                **capture_key,
+                "captured_at": captured_ms,
+                "annotated_at": self._now_ms // 1000,
+                "width": annotation.width,
+                "height": annotation.height,
+                "provenance_id": self._provenance_id(annotation.provenance),
+            }
+        )
+        # Last first: an index serves "newest first" by descending id, and so gives the detections
+        # of one capture, and the faces of one detection, in the order they have here.
+        for one in reversed(annotation.detections):
+            detection_id = self._new_id(detection)
+            self._rows[detection].append(
+                {
+                    **capture_key,
+                    "id": detection_id,
+                    "captured_at": captured_ms,
+                    "monitor_id": event_key.monitor_id,
+                    "label_id": self._label_id(one.label),
+                    "class_id": one.class_id,
+                    "score": one.score,
+                    **_sides(one.box),
+                }
+            )
+            for found in reversed(one.faces):
+                self._found(found, detection_id, captured_ms)
+
+    def _found(self, found: Face, detection_id: int, captured_ms: int) -> None:
+        face_id = self._new_id(face)
+        who = found.identification
+        self._rows[face].append(
+            {
+                "id": face_id,
+                "detection_id": detection_id,
+                "captured_at": captured_ms,
+                "verdict": found.verdict,
+                "name": who.name if who else None,
+                "probability": who.probability if who else None,
+                "distance": who.distance if who else None,
+                "score": found.score,
+                "sharpness": found.sharpness,
+                **_sides(found.box),
+            }
+        )
+        if found.embedding is not None:
+            self._rows[embedding].append({"face_id": face_id, "vector": found.embedding})
+
+    def _failed(self, result: Failure, key: dict[str, Any]) -> None:
+        if "directory" in key:
+            self._connection.execute(_DIRECTORY_DELETION, {"listed": key["directory"]})
+        self._rows[failure].append(
+            {
+                "event_id": None,
+                "frame": None,
+                "file_name": None,
+                "directory": None,
+                **key,
+                "reason": str(result.reason),
+                "message": printable(result.message),
+                "attempts": result.attempts,
+                "failed_at": self._now_ms,
+            }
+        )
+
+    def _key_of(self, one: Capture) -> dict[str, Any]:
+        """The capture's key; what the database has under it is over."""
+        event_key = self._events.get(one.event)
+        if event_key is None:
+            event_key = self._events[one.event] = register_event(self._connection, one)
+        key = {
+            "event_id": event_key.id,
+            "frame": one.frame,
+            "file_name": event_key.stored_name(one),
+        }
+        self._over.append({f"over_{name}": value for name, value in key.items()})
+        return key
+
+    def _label_id(self, name: str) -> int:
+        if name not in self._labels:
+            self._labels[name] = key_of(self._connection, label, name=name)
+        return self._labels[name]
+
+    def _provenance_id(self, one: Provenance) -> int:
+        if one not in self._provenances:
+            self._provenances[one] = key_of(
+                self._connection,
+                provenance,
+                detector=one.detector,
+                delegate=one.delegate,
+                # Not NULL, of which a UNIQUE constraint takes any number.
+                face_detector=one.face_detector or "",
+                embedder=one.embedder or "",
+                recogniser=one.recogniser or "",
+            )
+        return self._provenances[one]
+
+    def _new_id(self, table: Table) -> int:
+        self._next_id[table] += 1
+        return self._next_id[table] - 1
+
+
+def _first_free_id(connection: Connection, table: Table) -> int:
+    last: int | None = connection.scalar(select(func.max(table.c.id)))
+    return (last or 0) + 1
+
+
+def _sides(box: BoundingBox) -> dict[str, int]:
+    return {"xmin": box.xmin, "ymin": box.ymin, "xmax": box.xmax, "ymax": box.ymax}
+
+
+_CAPTURE_DELETIONS = [
+    delete(table).where(
+        table.c.event_id == bindparam("over_event_id"),
+        table.c.frame == bindparam("over_frame"),
+        table.c.file_name == bindparam("over_file_name"),
+    )
+    for table in (capture, failure, backlog)
+]
+_DIRECTORY_DELETION = delete(failure).where(failure.c.directory == bindparam("listed"))
+
+
+def _with_parents(directory: str) -> Iterator[str]:
+    yield directory
+    while directory:
+        directory = directory.rpartition("/")[0]
+        yield directory

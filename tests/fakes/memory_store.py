@@ -1,0 +1,220 @@
+"""The backlog, the results and the questions in memory; passes the contract of the database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from annotator.domain import (
+    UNKNOWN_NAME,
+    Annotation,
+    Capture,
+    CaptureQuery,
+    Detection,
+    Face,
+    Failure,
+    Identity,
+    Lease,
+    Origin,
+    Reason,
+    Sighting,
+    Totals,
+)
+from annotator.errors import QueryError
+from annotator.ports import Clock
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One row of the backlog."""
+
+    id: int
+    capture: Capture
+    origin: Origin
+    added_at: datetime
+    attempts: int = 0
+    leased: bool = False
+    not_before: datetime | None = None
+
+    @property
+    def urgency(self) -> tuple[int, float, int]:
+        started_at = self.capture.event.started_at or _LONG_AGO
+        return list(Origin).index(self.origin), -started_at.timestamp(), self.id
+
+
+class MemoryStore:
+    """The ports `Backlog` and `AnnotationStore`; what was recorded is there to look at, by path.
+
+    `given_back` counts the captures that were put back.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.annotations: dict[str, Annotation] = {}
+        self.failures: dict[str, Failure] = {}
+        self.given_back = 0
+        self._clock = clock
+        self._waiting: dict[str, Waiting] = {}
+        self._leases: list[Lease] = []
+        self._added = 0
+
+    def leases_of(self, path: str) -> list[Lease]:
+        """Every time the capture was handed out, oldest first."""
+        return [lease for lease in self._leases if lease.capture.path == path]
+
+    def add(self, captures: Sequence[Capture], origin: Origin) -> int:
+        before = self._added
+        for capture in captures:
+            path = capture.path
+            if not (path in self._waiting or path in self.annotations or path in self.failures):
+                self._added += 1
+                self._waiting[path] = Waiting(self._added, capture, origin, self._clock.now())
+        return self._added - before
+
+    def lease(self, count: int) -> tuple[Lease, ...]:
+        now = self._clock.now()
+        free = [
+            row
+            for row in self._waiting.values()
+            if not row.leased and (row.not_before is None or row.not_before <= now)
+        ]
+        leases = []
+        for row in sorted(free, key=lambda row: row.urgency)[:count]:
+            row.leased, row.not_before = True, None
+            row.attempts += 1
+            leases.append(Lease(row.id, row.capture, row.origin, row.attempts, row.added_at))
+        self._leases += leases
+        return tuple(leases)
+
+    def give_back(
+        self, leases: Sequence[Lease], *, not_before: datetime | None, attempted: bool
+    ) -> None:
+        for lease in leases:
+            row = self._waiting.get(lease.capture.path)
+            if row is not None and row.leased:
+                row.leased, row.not_before = False, not_before
+                row.attempts -= not attempted
+                self.given_back += 1
+
+    def free_all(self) -> int:
+        leased = [row for row in self._waiting.values() if row.leased]
+        for row in leased:
+            row.leased = False
+        return len(leased)
+
+    def waiting(self, origin: Origin | None = None) -> int:
+        return sum(origin in (None, row.origin) for row in self._waiting.values())
+
+    def next_due(self) -> datetime | None:
+        rows = self._waiting.values()
+        return min(
+            (row.not_before for row in rows if row.not_before and not row.leased), default=None
+        )
+
+    def record(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
+        for annotation in annotations:
+            self._forget(annotation.capture.path)
+            self.annotations[annotation.capture.path] = annotation
+        for failure in failures:
+            self._forget(failure.path)
+            self.failures[failure.path] = failure
+
+    def clear_directory_failures(self, directories: Iterable[str]) -> None:
+        listed = {f"{directory}/".lstrip("/") for directory in directories}
+        for path, failure in list(self.failures.items()):
+            above = f"{path}/".lstrip("/")
+            if failure.capture is None and any(one.startswith(above) for one in listed):
+                del self.failures[path]
+
+    def _forget(self, path: str) -> None:
+        for place in (self.annotations, self.failures, self._waiting):
+            place.pop(path, None)
+
+
+class MemoryQueries:
+    """The port `SightingQueries` over what a MemoryStore holds."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def sightings(self, query: CaptureQuery) -> Iterable[Sighting]:
+        every = [
+            _sighting(annotation, detection, face)
+            for annotation in self._store.annotations.values()
+            for detection in annotation.detections
+            for face in detection.faces or (None,)
+        ]
+        known: list[tuple[str, tuple[str, ...], set[str | None]]] = [
+            ("monitor", query.monitors, {one.monitor for one in every}),
+            ("label", query.labels, {one.label for one in every}),
+            ("name", query.names, {UNKNOWN_NAME} | {one.name for one in every}),
+        ]
+        for what, names, there in known:
+            for name in names:
+                if name not in there:
+                    raise QueryError(f"no {what} {name!r}", "ask for another")
+        found = [one for one in every if _fits(one, query)]
+        return sorted(found, key=lambda one: one.captured_at, reverse=True)[: query.limit]
+
+    def seen_in(self, capture: Capture) -> tuple[Sighting, ...] | None:
+        annotation = self._store.annotations.get(capture.path)
+        if annotation is None:
+            return None
+        return tuple(
+            _sighting(annotation, detection, face)
+            for detection in annotation.detections
+            for face in detection.faces or (None,)
+        )
+
+    def totals(self) -> Totals:
+        annotations = self._store.annotations.values()
+        detections = [one for annotation in annotations for one in annotation.detections]
+        failures = Counter(one.reason for one in self._store.failures.values())
+        waiting = {origin: self._store.waiting(origin) for origin in Origin}
+        return Totals(
+            annotated=len(annotations),
+            failed=len(self._store.failures),
+            detections=len(detections),
+            faces=sum(len(one.faces) for one in detections),
+            waiting={origin: count for origin, count in waiting.items() if count},
+            failures={reason: failures[reason] for reason in Reason if failures[reason]},
+            newest_captured_at=max((one.captured_at for one in annotations), default=None),
+        )
+
+    def failures(self, limit: int | None = None) -> Iterable[Failure]:
+        return list(reversed(self._store.failures.values()))[:limit]
+
+
+def _sighting(annotation: Annotation, detection: Detection, face: Face | None) -> Sighting:
+    capture = annotation.capture
+    who = face.identification if face else None
+    return Sighting(
+        captured_at=annotation.captured_at,
+        monitor=capture.monitor,
+        event=capture.event.path,
+        frame=capture.frame,
+        label=detection.label,
+        class_id=detection.class_id,
+        score=detection.score,
+        box=detection.box,
+        path=capture.path,
+        face_box=face.box if face else None,
+        name=who.name if who else None,
+        probability=who.probability if who else None,
+        verdict=face.verdict if face else None,
+    )
+
+
+def _fits(one: Sighting, query: CaptureQuery) -> bool:
+    called = UNKNOWN_NAME if one.verdict == Identity.UNKNOWN else one.name
+    return (
+        (not query.monitors or one.monitor in query.monitors)
+        and (not query.labels or one.label in query.labels)
+        and (not query.names or called in query.names)
+        and (query.since is None or one.captured_at >= query.since)
+        and (query.until is None or one.captured_at < query.until)
+        and (query.min_score is None or one.score >= query.min_score)
+    )

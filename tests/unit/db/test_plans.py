@@ -1,0 +1,171 @@
+"""The typical questions are answered from an index, in its order, without a sort."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event as sqlalchemy_event
+
+from annotator.domain import UNKNOWN_NAME, CaptureQuery, Identity, Origin
+from db.backlog import SqlBacklog
+from db.engine import Database
+from db.queries import SqlQueries
+from db.store import SqlStore
+from tests.contracts.backlog import NOON, annotation, captures, detection, event, face
+from tests.fakes.clock import ManualClock
+
+SINCE, UNTIL = NOON, NOON + timedelta(days=1)
+
+
+class Planner:
+    """Plans of plain SQL, and of whatever the program runs."""
+
+    def __init__(self, database: Database) -> None:
+        self.statements: list[tuple[str, tuple[object, ...]]] = []
+        self._connection = sqlite3.connect(database.path)
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        sqlalchemy_event.listen(database.engine, "before_cursor_execute", self._note)
+
+    def _note(self, _c: object, _k: object, sql: str, values: object, *_: object) -> None:
+        self.statements.append((sql, tuple(values)))  # type: ignore[arg-type]
+
+    def plan(self, sql: str, values: tuple[object, ...] = ()) -> list[str]:
+        rows = self._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)
+        return [row[3] for row in rows]
+
+    def plans(self) -> Iterator[list[str]]:
+        """Of every SELECT since the last call."""
+        noted, self.statements = self.statements, []
+        for sql, values in noted:
+            if sql.startswith("SELECT"):
+                yield self.plan(sql, values)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture
+def planner(database: Database) -> Iterator[Planner]:
+    store = SqlStore(database, ManualClock())
+    for monitor in ("Door", "Hall"):
+        for one in captures(event(0, monitor), 1, 2):
+            people = [face(Identity.KNOWN, "Anna"), face(Identity.KNOWN, "Bob")]
+            seen = [detection("person", 0.5, people), detection("cat")]
+            store.record([annotation(one, *seen)], [])
+    with closing(Planner(database)) as planner:
+        yield planner
+
+
+def first_step(plan: list[str], table: str) -> str:
+    """The first step over the table that has the order."""
+    return next(step for step in plan if table in step.split())
+
+
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        (CaptureQuery(limit=10), "detection_by_time"),
+        (CaptureQuery(since=SINCE, until=UNTIL), "detection_by_time"),
+        (CaptureQuery(min_score=0.5, since=SINCE, limit=10), "detection_by_time"),
+        (CaptureQuery(labels=("person",), limit=10), "detection_by_label"),
+        (CaptureQuery(labels=("person", "cat"), since=SINCE, limit=10), "detection_by_label"),
+        (CaptureQuery(labels=("person",), monitors=("Door", "Hall")), "detection_by_label"),
+        (CaptureQuery(monitors=("Door",), limit=10), "detection_by_monitor"),
+        (CaptureQuery(monitors=("Door", "Hall"), until=UNTIL), "detection_by_monitor"),
+        (CaptureQuery(names=("Anna",), limit=10), "face_by_name"),
+        (CaptureQuery(names=("Anna", "Bob"), since=SINCE), "face_by_name"),
+        (CaptureQuery(names=("Anna",), labels=("person", "cat")), "face_by_name"),
+        (CaptureQuery(names=("Anna",), labels=("person",), monitors=("Door",)), "face_by_name"),
+        (CaptureQuery(names=(UNKNOWN_NAME,), limit=10), "face_by_verdict"),
+    ],
+)
+def test_sightings(
+    database: Database, planner: Planner, question: CaptureQuery, index: str
+) -> None:
+    list(SqlQueries(database).sightings(question))
+    plans = [plan for plan in planner.plans() if any("detection" in step for step in plan)]
+    assert plans
+    for plan in plans:
+        assert not [step for step in plan if "TEMP B-TREE" in step], plan
+        assert f"USING INDEX {index}" in first_step(plan, index.split("_")[0]), plan
+        assert not [step for step in plan if step.startswith("SCAN") and index not in step], plan
+
+
+def test_what_was_seen_in_one_capture(database: Database, planner: Planner) -> None:
+    (one,) = captures(event(0), 1)
+    assert SqlQueries(database).seen_in(one)
+    steps = [step for plan in planner.plans() for step in plan]
+    assert any("detection_by_capture" in step for step in steps), steps
+    assert not [step for step in steps if step.startswith("SCAN")], steps
+
+
+def test_directories_that_failed_are_found_among_many_captures(
+    database: Database, planner: Planner
+) -> None:
+    SqlStore(database, ManualClock()).clear_directory_failures(["Door"])
+    (steps,) = planner.plans()
+    assert "directory>?" in steps[0], steps
+
+
+def test_leases_come_in_order_from_the_index(database: Database, planner: Planner) -> None:
+    backlog = SqlBacklog(database, ManualClock())
+    backlog.add(captures(event(3), 1), Origin.LIVE)
+    backlog.lease(1)
+    plan = next(plan for plan in planner.plans() if any("by_urgency" in step for step in plan))
+    assert not [step for step in plan if "TEMP B-TREE" in step], plan
+
+
+def test_what_is_known_of_an_event_is_read_from_its_keys(
+    database: Database, planner: Planner
+) -> None:
+    SqlBacklog(database, ManualClock()).add(captures(event(0), 1, 2), Origin.LIVE)
+    steps = [step for plan in planner.plans() for step in plan]
+    assert any("capture USING PRIMARY KEY (event_id=? AND frame>? AND frame<?)" in s for s in steps)
+    assert not [step for step in steps if step.startswith("SCAN")], steps
+
+
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        ("SELECT * FROM sightings ORDER BY captured_at DESC LIMIT 10", "detection_by_time"),
+        (
+            "SELECT * FROM sightings WHERE label = 'person' ORDER BY captured_at DESC LIMIT 10",
+            "detection_by_label",
+        ),
+        (
+            "SELECT * FROM faces WHERE name = 'Anna' ORDER BY captured_at DESC LIMIT 10",
+            "face_by_name",
+        ),
+        (
+            "SELECT * FROM faces WHERE verdict = 'unknown' ORDER BY captured_at DESC LIMIT 10",
+            "face_by_verdict",
+        ),
+        ("SELECT * FROM failures ORDER BY failed_at DESC LIMIT 10", "failure_by_time"),
+    ],
+)
+def test_plain_sql(planner: Planner, question: str, index: str) -> None:
+    plan = planner.plan(question)
+    assert not [step for step in plan if "TEMP B-TREE" in step], plan
+    assert any(f"USING INDEX {index}" in step for step in plan), plan
+
+
+def test_plain_sql_about_a_name_begins_with_its_faces(planner: Planner) -> None:
+    plan = planner.plan("SELECT * FROM sightings WHERE name = 'Anna' ORDER BY captured_at DESC")
+    assert "face_by_name" in plan[0]
+
+
+@pytest.mark.parametrize(
+    "deletion",
+    [
+        "DELETE FROM capture WHERE event_id = 1 AND frame = 1 AND file_name = ''",
+        "DELETE FROM backlog WHERE event_id = 1 AND frame = 1 AND file_name = ''",
+        "DELETE FROM event WHERE id = 1",
+    ],
+)
+def test_deleting_looks_nothing_up_by_scanning(planner: Planner, deletion: str) -> None:
+    plan = planner.plan(deletion)
+    assert not [step for step in plan if step.startswith("SCAN")], plan

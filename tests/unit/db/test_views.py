@@ -1,0 +1,178 @@
+"""What plain sqlite3 reads."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from annotator.domain import Capture, Event, Failure, Identity, Origin, Reason
+from db.backlog import SqlBacklog
+from db.engine import Database
+from db.store import SqlStore
+from tests.contracts.backlog import BLURRED, NOON, annotation, captures, detection, event, face
+from tests.contracts.backlog import failure as failed
+from tests.fakes.clock import ManualClock
+
+
+@pytest.fixture
+def plain(database: Database) -> Iterator[sqlite3.Connection]:
+    """Three captures of which one was annotated, in the time zone of Berlin."""
+    clock = ManualClock()
+    one, two, three = captures(event(), 1, 2, 3)
+    store = SqlStore(database, clock)
+    seen = annotation(
+        one,
+        detection("person", 0.75, [face(Identity.KNOWN, "Anna"), BLURRED]),
+        detection("cat", 0.5),
+        captured_at=NOON + timedelta(milliseconds=1500),
+    )
+    store.record([seen], [failed(two), Failure("Hall/24", Reason.UNREADABLE, "no permission")])
+    SqlBacklog(database, clock).add([three], Origin.LIVE)
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "Europe/Berlin"
+    time.tzset()
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.row_factory = sqlite3.Row
+        yield connection
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()
+
+
+def rows(connection: sqlite3.Connection, question: str) -> list[dict[str, object]]:
+    return [dict(row) for row in connection.execute(question)]
+
+
+def test_sightings(plain: sqlite3.Connection) -> None:
+    found = rows(plain, "SELECT * FROM sightings ORDER BY detection_id DESC, face_id DESC")
+    assert [(one["label"], one["name"], one["verdict"]) for one in found] == [
+        ("person", "Anna", "known"),
+        ("person", None, "blurred"),
+        ("cat", None, None),
+    ]
+    anna = found[0]
+    ids = {key: anna.pop(key) for key in ("event_id", "detection_id", "face_id")}
+    assert all(isinstance(value, int) for value in ids.values())
+    assert anna == {
+        "local_time": "2024-05-01 14:00:01.500",
+        "utc_time": "2024-05-01T12:00:01.500Z",
+        "monitor": "Door",
+        "event": "24/05/01/12/00/00",
+        "frame": 1,
+        "label": "person",
+        "score": 0.75,
+        "xmin": 10,
+        "ymin": 10,
+        "xmax": 100,
+        "ymax": 200,
+        "name": "Anna",
+        "probability": 0.875,
+        "verdict": "known",
+        "face_xmin": 12,
+        "face_ymin": 12,
+        "face_xmax": 40,
+        "face_ymax": 44,
+        "path": "Door/24/05/01/12/00/00/00001-capture.jpg",
+        "captured_at": 1714564801500,
+        "class_id": 0,
+    }
+
+
+def test_faces_are_the_sightings_that_have_one(plain: sqlite3.Connection) -> None:
+    sightings = rows(plain, "SELECT * FROM sightings WHERE face_id IS NOT NULL ORDER BY face_id")
+    assert rows(plain, "SELECT * FROM faces ORDER BY face_id") == sightings
+    assert len(sightings) == 2
+
+
+def test_an_embedding_belongs_to_a_usable_face(plain: sqlite3.Connection) -> None:
+    question = "SELECT name, length(vector) AS n FROM faces JOIN embedding USING (face_id)"
+    assert rows(plain, question) == [{"name": "Anna", "n": 512}]
+
+
+def test_captures(plain: sqlite3.Connection) -> None:
+    found = rows(plain, "SELECT * FROM captures ORDER BY frame")
+    assert [(one["frame"], one["state"]) for one in found] == [
+        (1, "annotated"),
+        (2, "failed"),
+        (3, "waiting"),
+    ]
+    assert found[2]["path"] == "Door/24/05/01/12/00/00/00003-capture.jpg"
+    annotated = {key: found[0][key] for key in ("utc_time", "annotated_utc_time", "detector")}
+    assert annotated == {
+        "utc_time": "2024-05-01T12:00:01.500Z",
+        "annotated_utc_time": "2024-05-01T12:00:00.000Z",
+        "detector": "ssd@0123456789ab",
+    }
+
+
+def test_failures(plain: sqlite3.Connection) -> None:
+    found = rows(plain, "SELECT path, reason, monitor, frame FROM failures ORDER BY path")
+    assert found == [
+        {
+            "path": "Door/24/05/01/12/00/00/00002-capture.jpg",
+            "reason": "truncated",
+            "monitor": "Door",
+            "frame": 2,
+        },
+        {"path": "Hall/24", "reason": "unreadable", "monitor": None, "frame": None},
+    ]
+
+
+def test_paths_are_those_of_the_store(database: Database) -> None:
+    places = [Event("A", "", ""), Event("A", "", "x/y"), Event("B", "b", ""), Event("C", "3", "9")]
+    names = [("cat.jpg", 0), ("00012-capture.jpg", 12), ("100%.jpg", 100), ("123456.jpg", 123456)]
+    odd = [Capture(place, name, frame) for place in places for name, frame in names]
+    SqlStore(database, ManualClock()).record([annotation(one, detection()) for one in odd], [])
+    with closing(sqlite3.connect(database.path)) as connection:
+        for view in ("sightings", "captures"):
+            found = connection.execute(f"SELECT path FROM {view}").fetchall()
+            assert {path for (path,) in found} == {one.path for one in odd}
+
+
+def test_a_monitor_that_is_renamed_keeps_its_captures(database: Database) -> None:
+    store, backlog = SqlStore(database, ManualClock()), SqlBacklog(database, ManualClock())
+    old = [
+        Capture(Event("Door", "1", "9"), "1.jpg", 1),
+        Capture(Event("Door", "1", "9"), "2.jpg", 2),
+    ]
+    store.record([annotation(old[0], detection())], [])
+    renamed = [Capture(Event("Gate", "1", "9"), one.file_name, one.frame) for one in old]
+    assert backlog.add(renamed, Origin.RECONCILE) == 1
+    with closing(sqlite3.connect(database.path)) as connection:
+        found = connection.execute("SELECT DISTINCT monitor FROM captures").fetchall()
+    assert found == [("Gate",)]
+
+
+def test_an_event_without_a_start_gets_that_of_its_first_capture(database: Database) -> None:
+    undated = captures(Event("Door", "Door", "17"), 1, 2)
+    seen = [
+        annotation(one, captured_at=NOON + timedelta(minutes=one.frame))
+        for one in reversed(undated)
+    ]
+    SqlStore(database, ManualClock()).record(seen, [])
+    with closing(sqlite3.connect(database.path)) as connection:
+        found = connection.execute("SELECT started_at FROM event").fetchall()
+    assert found == [((NOON + timedelta(minutes=1)).timestamp() * 1000,)]
+
+
+def test_the_tallies_follow_plain_sql_too(database: Database) -> None:
+    one, two = captures(event(), 1, 2)
+    people = [detection(faces=[BLURRED, BLURRED]), detection()]
+    SqlStore(database, ManualClock()).record(
+        [annotation(one, *people), annotation(two, *people)], []
+    )
+    with closing(sqlite3.connect(database.path)) as connection, connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("DELETE FROM capture WHERE frame = 1")
+        tallies = dict(connection.execute("SELECT subject, value FROM tally"))
+    assert tallies["capture"] == 1
+    assert tallies["detection"] == 2
+    assert tallies["face"] == 2
