@@ -8,15 +8,16 @@ import json
 import os
 import signal
 import sqlite3
-import stat
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from demo.nvr import Frame, Recorder, Recording, Scheme
 from tests.system.conftest import House, picture
 
 
@@ -189,11 +190,28 @@ def test_every_error_has_its_exit_code_and_a_next_step(
     assert "Traceback" not in errors
 
 
-def test_a_backfill_without_rights_says_so(house: House) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
-    house.folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    assert "Traceback" not in house.run("backfill", code=7).stderr
+@pytest.mark.parametrize("scheme", list(Scheme))
+def test_every_layout_of_zoneminder_works(house: House, scheme: Scheme) -> None:
+    taken_at = datetime(2024, 5, 1, 12, 0, 5, tzinfo=UTC)
+    frames = tuple(Frame(number, taken_at, picture("red")) for number in (3, 7, 10))
+    recorder = Recorder(house.store, scheme, UTC)
+    recorder.record(Recording(41, 2, "Drive", taken_at, frames))
+    house.run("backfill")
+    rows = house.rows("--monitor", "Drive")
+    assert [row["frame"] for row in rows] == [10, 7, 3]
+    assert {row["captured_at"] for row in rows} == {"2024-05-01T12:00:05.000+00:00"}
+    assert all(Path(row["path"]).is_file() for row in rows)
+
+
+def test_a_plain_folder_of_pictures_works(house: House) -> None:
+    (house.store / "holiday").mkdir()
+    (house.store / "holiday" / "Beach 12.JPG").write_bytes(picture("lime"))
+    (house.store / "loose.jpeg").write_bytes(picture("red"))
+    house.run("backfill")
+    assert {(row["monitor"], row["label"], row["frame"]) for row in house.rows()} == {
+        ("holiday", "green", 12),
+        ("events", "red", 0),
+    }
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["query", "--help"], ["query"], ["status"]])

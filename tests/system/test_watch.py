@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -16,13 +17,14 @@ from tests.system.conftest import House, picture
 
 @contextmanager
 def watching(house: House) -> Iterator[subprocess.Popen[bytes]]:
-    """A daemon that is stopped by SIGTERM in the end, and must then say goodbye with 0."""
+    """A running daemon; it is stopped by SIGTERM in the end and must then say goodbye with 0."""
     log = house.folder / "watch.log"
     with log.open("ab") as out:
         daemon = subprocess.Popen(
             house.command("watch"), env=house.environment, cwd=house.folder, stderr=out
         )
     try:
+        until(lambda: running(house) == daemon.pid, "the daemon did not start")
         yield daemon
         if daemon.poll() is None:
             daemon.send_signal(signal.SIGTERM)
@@ -40,12 +42,13 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def ready(house: House) -> bool:
-    """The database is there and answers."""
+def running(house: House) -> int | None:
+    """The process that works on the database; None while there is none, or no database yet."""
     done = subprocess.run(
         house.command("status", "--json"), env=house.environment, capture_output=True
     )
-    return done.returncode == 0
+    who = json.loads(done.stdout)["running"] if done.returncode == 0 else None
+    return who["pid"] if who else None
 
 
 def recording(frames: int, event_id: int = 7) -> Recording:
@@ -62,7 +65,6 @@ def recording(frames: int, event_id: int = 7) -> Recording:
 def test_live_captures_are_annotated_and_half_written_ones_only_when_whole(house: House) -> None:
     recorder = Recorder(house.store, timezone=UTC)
     with watching(house):
-        until(lambda: ready(house), "the daemon made no database")
         written = list(
             recorder.record_live(
                 recording(4), Pace(between_frames_s=0.1, between_pieces_s=0.15, pieces=4)
@@ -81,7 +83,7 @@ def test_what_arrived_while_it_did_not_run_is_caught_up(house: House) -> None:
     recorder = Recorder(house.store, timezone=UTC)
     recorder.record(recording(3))
     with watching(house):
-        until(lambda: ready(house) and house.status()["annotated"] == 3, "not caught up")
+        until(lambda: house.status()["annotated"] == 3, "not caught up")
     recorder.record(recording(2, event_id=8))
     with watching(house):
         until(lambda: house.status()["annotated"] == 5, "not caught up the second time")
@@ -92,7 +94,7 @@ def test_a_killed_daemon_comes_back_to_all_its_work(house: House) -> None:
     first = subprocess.Popen(
         house.command("watch"), env=house.environment, cwd=house.folder, stderr=subprocess.DEVNULL
     )
-    until(lambda: ready(house) and house.status()["annotated"] > 0, "nothing was annotated")
+    until(lambda: running(house) is not None and house.status()["annotated"] > 0, "no start")
     first.kill()
     first.wait()
     with watching(house):
@@ -105,7 +107,6 @@ def test_a_killed_worker_is_replaced(house: House) -> None:
 
     recorder = Recorder(house.store, timezone=UTC)
     with watching(house) as daemon:
-        until(lambda: ready(house), "the daemon made no database")
         process = psutil.Process(daemon.pid)
         until(lambda: bool(process.children()), "there is no worker")
         process.children()[0].kill()
@@ -117,7 +118,6 @@ def test_backfill_hands_its_captures_to_the_running_daemon(house: House) -> None
     for frame in range(5):
         house.capture("Old", 0, frame, picture("red"))
     with watching(house) as daemon:
-        until(lambda: ready(house), "the daemon made no database")
         assert house.status()["running"] == {"role": "watch", "pid": daemon.pid}
         house.run("backfill")
         assert house.status()["annotated"] == 5
@@ -129,7 +129,7 @@ def test_it_stops_at_once_while_the_store_is_away(house: House) -> None:
     away = house.store.with_name("away")
     house.store.rename(away)
     with watching(house):
-        until(lambda: ready(house), "the daemon made no database")
+        pass
     assert "cannot be reached" in (house.folder / "watch.log").read_text()
     away.rename(house.store)
 
@@ -139,7 +139,6 @@ def test_the_store_may_come_late(house: House) -> None:
     Recorder(house.store, timezone=UTC).record(recording(2))
     house.store.rename(away)
     with watching(house):
-        until(lambda: ready(house), "the daemon made no database")
         away.rename(house.store)
         until(lambda: house.status()["annotated"] == 2, "the store was not taken up")
     assert house.status()["failed"] == 0
@@ -149,7 +148,7 @@ def test_an_unreadable_descriptor_does_not_leak(house: House) -> None:
     """The daemon holds nothing open below the store between looks: it can be unmounted."""
     Recorder(house.store, timezone=UTC).record(recording(2))
     with watching(house) as daemon:
-        until(lambda: ready(house) and house.status()["annotated"] == 2, "nothing was annotated")
+        until(lambda: house.status()["annotated"] == 2, "nothing was annotated")
         until(lambda: not open_below(house.store, daemon.pid), "something stays open")
 
 
