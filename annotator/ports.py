@@ -23,7 +23,9 @@ from annotator.domain import (
     Lease,
     Origin,
     Provenance,
+    Reason,
     Sighting,
+    SkipReason,
     Totals,
     Window,
 )
@@ -93,8 +95,33 @@ class Backlog(Protocol):
         A capture that is known already, waiting or done, stays as it is.
         """
 
+    def skip(self, captures: Sequence[Capture], reason: SkipReason) -> int:
+        """Leave captures out on purpose that the database has never met; how many that were."""
+
+    def expire(self, monitor: str, before: datetime) -> int:
+        """Skip (TOO_OLD) a monitor's captures that wait, not leased, since before then.
+
+        Backfill is exempt: it is asked for by hand and may take as long as it takes.
+        """
+
+    def retry(self, reasons: Sequence[Reason], paths: Sequence[str]) -> int:
+        """Make failed captures wait again, as backfill; how many.
+
+        Only those that failed for one of `reasons`, and whose path is one of `paths` or lies below
+        one; an empty filter filters nothing.
+        """
+
+    def take_up_again(self, captures: Sequence[Capture]) -> int:
+        """Make failed captures wait again, as reconcile: their files have changed; how many."""
+
     def lease(self, count: int) -> tuple[Lease, ...]:
-        """The most urgent captures, live first, newest first; the attempt is on disk on return."""
+        """The most urgent captures; the attempt is written on return.
+
+        Live goes before reconcile before backfill, and within each the monitors take turns. Of one
+        monitor's live and reconciled captures the coarse ones come first (an event's first, then
+        its middle, quarters ...), newest event first, so that under overload every event gets an
+        early answer; its backfilled ones come newest event first, frames ascending.
+        """
 
     def give_back(
         self, leases: Sequence[Lease], *, not_before: datetime | None, attempted: bool
@@ -119,6 +146,14 @@ class AnnotationStore(Protocol):
 
         Recording a capture again replaces what was there.
         """
+
+    def unfinished(self, since: datetime) -> tuple[Failure, ...]:
+        """Captures that failed since then as EMPTY or TRUNCATED: a change may make them good."""
+
+    def store_identity(self) -> str | None:
+        """What the store was on when captures were first taken from it; None before."""
+
+    def set_store_identity(self, identity: str) -> None: ...
 
     def clear_directory_failures(self, directories: Iterable[str]) -> None:
         """These directories could be listed: failures of them and of those above are over."""
