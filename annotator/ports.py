@@ -98,6 +98,9 @@ class Backlog(Protocol):
     def skip(self, captures: Sequence[Capture], reason: SkipReason) -> int:
         """Leave captures out on purpose that the database has never met; how many that were."""
 
+    def monitors(self) -> tuple[str, ...]:
+        """The names of all monitors that the database has met."""
+
     def expire(self, monitor: str, before: datetime) -> int:
         """Skip (TOO_OLD) a monitor's captures that wait, not leased, since before then.
 

@@ -10,11 +10,10 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
 from annotator.config import Config
-from annotator.domain import CaptureContent, Reason
+from annotator.domain import CaptureContent, FileStamp, Reason
 from annotator.errors import AnnotatorError, CaptureUnreadable, StoreUnavailable
 from annotator.pipeline import annotate
 from annotator.ports import CaptureStore, Vision
@@ -79,17 +78,15 @@ def _answer(
     config: Config,
     say: Callable[[Answer], None],
 ) -> None:
-    modified_at: datetime | None = None
+    stamp: FileStamp | None = None
     try:
         content = reading.result()
-        modified_at = content.modified_at
+        stamp = FileStamp(len(content.jpeg), content.modified_at)
         say(Started(task.id))
         settings = config.for_monitor(task.capture.monitor)
         say(Done(task.id, annotate(task.capture, content, vision, settings)))
     except CaptureUnreadable as error:
-        known = modified_at or error.modified_at
-        age_s = (datetime.now(UTC) - known).total_seconds() if known else None
-        say(NotReadable(task.id, error.reason, str(error), error.final, age_s))
+        say(NotReadable(task.id, error.reason, str(error), error.final, stamp or error.stamp))
     except StoreUnavailable as error:
         say(StoreGone(task.id, str(error)))
     except AnnotatorError as error:

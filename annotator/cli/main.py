@@ -10,9 +10,11 @@ from collections.abc import Sequence
 import click
 
 from annotator import __version__
+from annotator.cli.accept_store import accept_store
 from annotator.cli.backfill import backfill
 from annotator.cli.config import config
 from annotator.cli.detect import detect
+from annotator.cli.failures import failures
 from annotator.cli.models import models
 from annotator.cli.options import common_options
 from annotator.cli.query import query
@@ -40,7 +42,18 @@ def cli() -> None:
     """
 
 
-for command in (watch, backfill, query, show, status, detect, models, config):
+for command in (
+    watch,
+    backfill,
+    query,
+    show,
+    status,
+    failures,
+    detect,
+    models,
+    config,
+    accept_store,
+):
     cli.add_command(command)
 
 
