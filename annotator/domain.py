@@ -217,6 +217,15 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceModels:
+    """What faces were found, embedded and identified with."""
+
+    face_detector: str
+    embedder: str
+    recogniser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Annotation:
     """What the program saw in one capture; without detections it looked and saw nothing."""
 

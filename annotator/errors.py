@@ -85,6 +85,10 @@ class DatabaseError(AnnotatorError):
     exit_code = 7
 
 
+class DatabaseUnwritable(DatabaseError):
+    """Passing trouble: the disk is full, or somebody else holds the file. Worth trying again."""
+
+
 class BusyError(AnnotatorError):
     exit_code = 8
 

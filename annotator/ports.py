@@ -19,6 +19,7 @@ from annotator.domain import (
     Detection,
     Event,
     Face,
+    FaceModels,
     Failure,
     Lease,
     Origin,
@@ -82,8 +83,11 @@ class Vision(Protocol):
     ) -> Sequence[tuple[Face, ...]]:
         """For each person's box its faces, gated, embedded and identified; no face twice."""
 
-    def provenance(self, detection: DetectionSettings, faces: FaceSettings) -> Provenance:
-        """What an annotation made with these settings rests on."""
+    def provenance(self, settings: DetectionSettings) -> Provenance:
+        """What detections made with these settings rest on; loads it. Raises AnnotatorError."""
+
+    def face_models(self, settings: FaceSettings) -> FaceModels:
+        """What faces found with these settings rest on; loads it. Raises AnnotatorError."""
 
 
 class Backlog(Protocol):

@@ -23,6 +23,7 @@ from annotator.wire import (
     Answer,
     Broken,
     Done,
+    FacesLost,
     NotReadable,
     Ready,
     Started,
@@ -235,6 +236,11 @@ class Supervisor:
                 if lease is not None:
                     self._put_back((lease,), attempted=False)
                 self._pause(answer.message)
+            case FacesLost():
+                lease = post.in_flight.pop(answer.id, None)
+                self.progress.restarts += 1
+                if lease is not None:
+                    self._blame(lease, answer.reason, answer.message)
             case Done():
                 post.in_flight.pop(answer.id, None)
                 post.deaths = 0
@@ -366,17 +372,21 @@ class Supervisor:
             self._pause("reading from it hangs")
         post.started = None
         if blamed is not None:
-            if blamed.attempts >= self._settings.max_attempts:
-                message = f"{what}, {blamed.attempts} times"
-                log.warning("%s: given up: %s", blamed.capture.path, message)
-                self._fail(blamed, NotReadable(blamed.id, reason, message, final=True))
-            else:
-                self._put_back((blamed,), attempted=True)
+            self._blame(blamed, reason, what)
         self._put_back(tuple(post.in_flight.values()), attempted=False)
         post.in_flight.clear()
         # At once after the first death, then ever slower: no restart storm.
         delay_s = min(MAX_RESTART_DELAY_S, 2.0 ** (post.deaths - 2)) if post.deaths > 1 else 0.0
         post.start_due_s = self._clock.monotonic() + delay_s
+
+    def _blame(self, lease: Lease, reason: Reason, what: str) -> None:
+        """A capture that took down a process is tried again, but not for ever."""
+        if lease.attempts < self._settings.max_attempts:
+            self._put_back((lease,), attempted=True)
+            return
+        message = f"{what}, {lease.attempts} times"
+        log.warning("%s: given up: %s", lease.capture.path, message)
+        self._fail(lease, NotReadable(lease.id, reason, message, final=True))
 
     def _put_back(self, leases: Sequence[Lease], *, attempted: bool, delay_s: float = 0.0) -> None:
         if leases:

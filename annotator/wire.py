@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from annotator.domain import Annotation, Capture, Failure, FileStamp, Reason, Window
+from annotator.domain import (
+    Annotation,
+    BoundingBox,
+    Capture,
+    Face,
+    FaceModels,
+    Failure,
+    FileStamp,
+    Reason,
+    Window,
+)
 
 MAX_MESSAGE_BYTES = 16 * 2**20
 
@@ -74,6 +84,16 @@ class NotReadable:
 
 
 @dataclass(frozen=True, slots=True)
+class FacesLost:
+    """Up: the face process died or hung over this capture, and was replaced."""
+
+    id: int
+    reason: Reason
+    message: str
+    kind: Literal["faces lost"] = "faces lost"
+
+
+@dataclass(frozen=True, slots=True)
 class StoreGone:
     """Up: the store cannot be reached; says nothing about the capture."""
 
@@ -82,7 +102,36 @@ class StoreGone:
     kind: Literal["store gone"] = "store gone"
 
 
-Answer = Ready | Broken | Started | Done | NotReadable | StoreGone
+Answer = Ready | Broken | Started | Done | NotReadable | FacesLost | StoreGone
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTask:
+    """Worker to face process, followed by a message that is the JPEG itself."""
+
+    monitor: str
+    persons: tuple[BoundingBox, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FacesFound:
+    """Back: for each person the faces."""
+
+    faces: tuple[tuple[Face, ...], ...]
+    models: FaceModels
+    kind: Literal["faces found"] = "faces found"
+
+
+@dataclass(frozen=True, slots=True)
+class FacesRefused:
+    """Back: the picture cannot be looked at after all."""
+
+    reason: Reason
+    message: str
+    kind: Literal["faces refused"] = "faces refused"
+
+
+FaceAnswer = Ready | Broken | FacesFound | FacesRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +226,10 @@ Report = Beat | Appeared | Met | Changed | Unlistable | Walked | StoreLost
 
 _greetings: TypeAdapter[Greeting] = TypeAdapter(Greeting)
 _reports: TypeAdapter[Report] = TypeAdapter(Annotated[Report, Field(discriminator="kind")])
+_face_tasks: TypeAdapter[FaceTask] = TypeAdapter(FaceTask)
+_face_answers: TypeAdapter[FaceAnswer] = TypeAdapter(
+    Annotated[FaceAnswer, Field(discriminator="kind")]
+)
 _tasks: TypeAdapter[tuple[Task, ...]] = TypeAdapter(tuple[Task, ...])
 _answers: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="kind")])
 
@@ -213,3 +266,20 @@ def encode_report(report: Report) -> bytes:
 def decode_report(message: bytes) -> Report:
     """Raises ValueError where the message is not one of ours."""
     return _reports.validate_json(message)
+
+
+def encode_face_task(task: FaceTask) -> bytes:
+    return _face_tasks.dump_json(task)
+
+
+def decode_face_task(message: bytes) -> FaceTask:
+    return _face_tasks.validate_json(message)
+
+
+def encode_face_answer(answer: FaceAnswer) -> bytes:
+    return _face_answers.dump_json(answer)
+
+
+def decode_face_answer(message: bytes) -> FaceAnswer:
+    """Raises ValueError where the message is not one of ours."""
+    return _face_answers.validate_json(message)

@@ -1,6 +1,6 @@
 """Child processes: how they are started, and what they run.
 
-python -m annotator.app.children worker|scout DESCRIPTOR
+`python -m annotator.app.children worker|faces|scout DESCRIPTOR`
 """
 
 from __future__ import annotations
@@ -44,13 +44,31 @@ def scout_starter(config: Config, graveyard: Graveyard) -> StartScout:
 
 def run_worker(connection: Connection) -> None:
     """The whole life of a worker, at its end of the pipe."""
+    from annotator.child import Child, Graveyard
     from annotator.inference.vision import build_vision
     from annotator.nvr.tree import open_tree
-    from annotator.wire import MAX_MESSAGE_BYTES
+    from annotator.wire import MAX_MESSAGE_BYTES, FaceAnswer, decode_face_answer
     from annotator.worker import serve
 
+    greeting = connection.recv_bytes(MAX_MESSAGE_BYTES)
+    config = Config.model_validate_json(greeting)
+    graveyard = Graveyard()
+
+    def start_faces() -> Child[FaceAnswer]:
+        return Child([*COMMAND, "faces"], greeting, decode_face_answer, graveyard)
+
+    tree = open_tree(config.store)
+    serve(connection, tree, lambda: build_vision(config), config, start_faces)
+
+
+def run_faces(connection: Connection) -> None:
+    """The whole life of a face process, a worker's child."""
+    from annotator.inference.vision import build_vision
+    from annotator.wire import MAX_MESSAGE_BYTES
+    from annotator.worker import serve_faces
+
     config = Config.model_validate_json(connection.recv_bytes(MAX_MESSAGE_BYTES))
-    serve(connection, open_tree(config.store), lambda: build_vision(config), config)
+    serve_faces(connection, lambda: build_vision(config), config)
 
 
 def run_scout(connection: Connection) -> None:
@@ -103,8 +121,13 @@ def probe_of(config: Config) -> Probe:
 def main(role: str, descriptor: int) -> None:
     from annotator.worker import HUNG_UP
 
+    _die_with_parent()
     logging.basicConfig(level=logging.WARNING, format=f"{role}: %(message)s")
-    runs: dict[str, Callable[[Connection], None]] = {"worker": run_worker, "scout": run_scout}
+    runs: dict[str, Callable[[Connection], None]] = {
+        "worker": run_worker,
+        "faces": run_faces,
+        "scout": run_scout,
+    }
     status = 0
     try:
         runs[role](Connection(descriptor))
@@ -117,6 +140,20 @@ def main(role: str, descriptor: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _die_with_parent() -> None:
+    """A hung child does not notice that its pipe is closed, and would keep an accelerator for good.
+
+    prctl(2), PR_SET_PDEATHSIG; where the parent has died already, there is nobody to work for.
+    """
+    import ctypes
+    import signal
+
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 if __name__ == "__main__":

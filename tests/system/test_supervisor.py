@@ -72,7 +72,7 @@ def _desk(
         memory,
         memory,
         lambda: Child(command, str(root).encode(), decode_answer, graveyard, stop_grace_s=0.3),
-        WorkerSettings(capture_timeout_s=0.5, max_attempts=2, batch=4),
+        WorkerSettings(capture_timeout_s=1.5, max_attempts=2, batch=4),
         WatchSettings(settle_s=0.01, incomplete_timeout_s=incomplete_timeout_s),
         SystemClock(),
         processes=processes,
@@ -131,6 +131,22 @@ def test_a_hanging_capture_costs_its_worker_only(desk: Desk) -> None:
     desk.run()
     assert desk.memory.failures[bad.path].reason is Reason.TIMED_OUT
     assert len(desk.memory.annotations) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"), [("crash_faces", Reason.CRASHED), ("hang_faces", Reason.TIMED_OUT)]
+)
+def test_a_face_that_takes_down_its_process_costs_nobody_else(
+    desk: Desk, script: str, reason: Reason
+) -> None:
+    for frame in range(6):
+        desk.enqueue(frame, labels=["person"])
+    bad = desk.enqueue(3_000, labels=["person"], **{script: True})
+    desk.run()
+    assert desk.memory.failures[bad.path].reason is reason
+    assert desk.memory.failures[bad.path].attempts == 2
+    assert len(desk.memory.annotations) == 6
+    assert all(one.detections[0].faces for one in desk.memory.annotations.values())
 
 
 def test_a_worker_killed_from_outside_loses_nothing(desk: Desk) -> None:
