@@ -67,7 +67,6 @@ class Daemon:
         self._arrived_write_due_s = 0.0
         self._walk: Reconciliation | None = None
         self._walk_due_s = 0.0
-        self._was_online = False
         self._summary_due_s = 0.0
         self._done_before = (0, 0)
         self._per_minute = 0.0
@@ -114,12 +113,8 @@ class Daemon:
 
     def _look_out(self) -> None:
         self._arrived += self._watch.turn()
-        if self._watch.online and not self._was_online:
-            # A scout tells only of what appears after its start: all before is reconcile's.
+        if self._watch.take_gap():
             self._walk_due_s = self._clock.monotonic()
-            if self._results.store_identity() is None and self._watch.identity is not None:
-                self._results.set_store_identity(self._watch.identity)
-        self._was_online = self._watch.online
 
     def _welcome(self) -> None:
         with suppress(BlockingIOError):
@@ -128,6 +123,16 @@ class Daemon:
         if self._arrived and self._clock.monotonic() >= self._arrived_write_due_s:
             admit(self._arrived, Origin.LIVE, self._backlog, self._config)
             self._arrived.clear()
+            self._remember_store()
+
+    def _remember_store(self) -> None:
+        """Captures have come from it, so it is the right one, and from now on the only one.
+
+        Not before: an empty mount point would do as well as any store that has nothing in it yet.
+        """
+        if self._watch.expected is None and self._watch.found is not None:
+            self._results.set_store_identity(self._watch.found)
+            self._watch.expected = self._watch.found
 
     def _reconcile(self) -> None:
         if self._walk is not None:
@@ -143,7 +148,7 @@ class Daemon:
         since = self._clock.now() - timedelta(seconds=self._config.watch.reconcile_window_s)
         order = Walking(
             Window(since=since),
-            self._watch.identity,
+            self._watch.expected,
             self._results.unfinished(since),
             self._config.watch.reconcile_listings_per_s,
         )
@@ -152,6 +157,8 @@ class Daemon:
 
     def _finish_walk(self, walk: Reconciliation) -> None:
         self._walk = None
+        if walk.captures:
+            self._remember_store()
         if walk.lost is not None:
             log.debug("the walk broke off: %s", walk.lost.message)
             self._walk_due_s = self._clock.monotonic() + RETRY_S

@@ -45,7 +45,11 @@ class StoreHealth:
 
 
 class StoreWatch:
-    """Keeps one watching scout alive and tells what it sees; `turn` is one round, never blocks."""
+    """Keeps one watching scout alive and tells what it sees; `turn` is one round, never blocks.
+
+    `expected` is the identity that the store must have, None while any will do; `found` is the one
+    that it had when it answered last.
+    """
 
     def __init__(
         self,
@@ -56,7 +60,8 @@ class StoreWatch:
         graveyard: Graveyard,
         recover: Callable[[], str] | None = None,
     ) -> None:
-        self.identity = identity
+        self.expected = identity
+        self.found: str | None = None
         self.health = StoreHealth(MountState.OFFLINE, clock.now(), NOT_ASKED)
         self._start_scout = start_scout
         self._settings = settings
@@ -64,10 +69,18 @@ class StoreWatch:
         self._graveyard = graveyard
         self._recover = recover
         self._scout: Child[Report] | None = None
+        self._is_new = False
+        self._gap = False
         self._heard_at_s = 0.0
         self._start_due_s = 0.0
         self._retry_s = settings.retry_s
         self._in_trouble_since_s: float | None = None
+
+    def take_gap(self) -> bool:
+        """Whether captures may have appeared unseen since this was asked last: a new scout tells
+        only of what appears after its start."""
+        gap, self._gap = self._gap, False
+        return gap
 
     @property
     def online(self) -> bool:
@@ -100,7 +113,8 @@ class StoreWatch:
     def _start(self, now_s: float) -> None:
         self._start_due_s = now_s + self._retry_s
         if len(self._graveyard) < MAX_BLOCKED:
-            self._scout = self._start_scout(Watching(self.identity))
+            self._scout = self._start_scout(Watching(self.expected))
+            self._is_new = True
             self._heard_at_s = now_s
 
     def _listen(self, scout: Child[Report], now_s: float) -> tuple[Capture, ...]:
@@ -110,13 +124,15 @@ class StoreWatch:
                 self._heard_at_s = now_s
                 match report:
                     case Beat():
-                        self.identity = self.identity or report.identity
+                        self.found = report.identity
+                        self._gap, self._is_new = self._gap or self._is_new, False
                         self._retry_s = self._settings.retry_s
                         self._change(MountState.ONLINE, report.identity)
                     case Appeared():
                         captures += report.captures
                     case StoreLost():
-                        state = MountState.WRONG_STORE if report.is_other else MountState.OFFLINE
+                        is_wrong = report.is_other and self.expected is not None
+                        state = MountState.WRONG_STORE if is_wrong else MountState.OFFLINE
                         self._dismiss(now_s)
                         self._change(state, f"{report.message}; {report.next_step}")
                         break

@@ -96,7 +96,8 @@ class Backlog(Protocol):
     def add(self, captures: Sequence[Capture], origin: Origin) -> int:
         """Make captures wait that the database has never met; the number that is new.
 
-        A capture that is known already, waiting or done, stays as it is.
+        A capture that is known already, waiting or done, stays as it is; only a backfill, which is
+        asked for by hand, makes wait again what was skipped.
         """
 
     def skip(self, captures: Sequence[Capture], reason: SkipReason) -> int:
@@ -108,6 +109,7 @@ class Backlog(Protocol):
     def expire(self, monitor: str, before: datetime) -> int:
         """Skip (TOO_OLD) a monitor's captures that wait, not leased, since before then.
 
+        How many; of very many only the first ten thousand, so that no call takes long.
         Backfill is exempt: it is asked for by hand and may take as long as it takes.
         """
 

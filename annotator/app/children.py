@@ -104,6 +104,8 @@ def probe_of(config: Config) -> Probe:
     def probe(expected: str | None) -> str:
         ask(root)
         found = identify(root)
+        if found.startswith("autofs"):
+            raise StoreUnavailable(f"{root} is not mounted yet", f"see `systemctl status {root}`")
         if expected is None or found == expected:
             return found
         if is_network(expected) and not is_network(found):

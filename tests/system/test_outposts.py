@@ -95,18 +95,21 @@ def test_a_beat_brings_the_store_online_and_captures_come(stage: Stage) -> None:
     until(lambda: seen.extend(store.turn()) or seen)
     assert store.online
     assert seen == [CAPTURE]
-    assert store.identity == "fuse.sshfs nvr:/events"
+    assert store.take_gap()
+    assert not store.take_gap()
+    assert store.found == "fuse.sshfs nvr:/events"
     store.stop()
 
 
 def test_a_silent_store_is_stalled_and_asked_again(stage: Stage) -> None:
     stage.scripts = [(Beat("a"),), (Beat("a"),)]
-    store = watch(stage, stall_s=0.5)
+    store = watch(stage, "a", stall_s=0.5)
     until(lambda: (store.turn(), store.online)[1])
     until(lambda: (store.turn(), store.health.state is MountState.STALLED)[1])
     assert "has not answered" in store.health.detail
     until(lambda: (store.turn(), store.online)[1])
-    assert stage.started == [Watching(None), Watching("a")]
+    assert stage.started == [Watching("a"), Watching("a")]
+    assert store.take_gap(), "a new scout has not seen what came before it"
     store.stop()
 
 
