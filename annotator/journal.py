@@ -25,6 +25,17 @@ def marked(text: str, level: int) -> str:
     return "\n".join(mark + line for line in text.splitlines() or [""])
 
 
+def stderr_handler(prefix: str = "") -> logging.Handler:
+    """Log lines to stderr: as the journal wants them, else with the time. `prefix` says whose."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        JournalFormatter(prefix)
+        if is_stderr()
+        else logging.Formatter(f"%(asctime)s {prefix}%(message)s", datefmt="%H:%M:%S")
+    )
+    return handler
+
+
 class JournalFormatter(logging.Formatter):
     """The message, and where it belongs to one the traceback, each line with its level.
 

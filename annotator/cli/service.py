@@ -42,9 +42,10 @@ def install(user: str, mount_source: str | None, yes: bool) -> None:
       sudo annotator service install --yes
     """
     from annotator.host.install import plan_install, run_command
-    from annotator.host.units import this_machine
+    from annotator.host.units import machine_for, this_program
 
-    machine = this_machine(load_config(), service_config_file(), user, mount_source)
+    file = service_config_file()
+    machine = machine_for(load_config(file), file, this_program(), user, mount_source)
     _carry_out(plan_install(machine, run_command), yes)
 
 
@@ -74,10 +75,10 @@ def state() -> int:
     """
     from annotator.host.install import run_command
     from annotator.host.state import service_state
-    from annotator.host.units import escape_path
+    from annotator.host.units import automount_of
 
-    root = load_config().store.root
-    found = service_state(f"{escape_path(root)}.automount" if root else None, run_command)
+    root = load_config(service_config_file()).store.root
+    found = service_state(automount_of(root) if root else None, run_command)
     rows = [("service", found.service), ("at boot", found.at_boot)]
     if found.restarts:
         rows.append(("restarts", f"{found.restarts} since it was last started by hand"))

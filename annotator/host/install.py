@@ -1,4 +1,4 @@
-"""Puts the service's files in place and takes them away, in steps that are shown before they are done."""
+"""Puts the service's files in place and takes them away, in steps that can be shown first."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from annotator.errors import ServiceError
 from annotator.host.units import SERVICE, Machine, UnitFile, rendered
 
 COMMAND_TIMEOUT_S = 180.0
+
+UDEV_CONTROL = Path("/run/udev/control")
+"""Exists where udevd runs: not in a container."""
 
 Runner = Callable[[Sequence[str]], str]
 """Runs a command and gives what it says. Raises ServiceError where it fails."""
@@ -73,8 +76,8 @@ def plan_install(machine: Machine, run: Runner, root: Path = Path("/")) -> Plan:
             unchanged.append(path)
         else:
             writes.append(Write(path, text, before, _backup(path)))
-    commands = [("systemd-sysusers", str(_below(root, files[0].path)))]
-    if shutil.which("udevadm"):
+    commands: list[tuple[str, ...]] = [("systemd-sysusers", str(_below(root, files[0].path)))]
+    if UDEV_CONTROL.exists():
         commands += [
             ("udevadm", "control", "--reload"),
             ("udevadm", "trigger", "--subsystem-match=usb", "--subsystem-match=apex"),
@@ -171,7 +174,9 @@ def run_command(command: Sequence[str]) -> str:
             f"there is no `{command[0]}` here", "this needs a system that systemd runs"
         ) from None
     except subprocess.TimeoutExpired:
-        raise ServiceError(f"`{' '.join(command)}` does not end", "look at `journalctl -b`") from None
+        raise ServiceError(
+            f"`{' '.join(command)}` does not end", "look at `journalctl -b`"
+        ) from None
     if done.returncode != 0:
         said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
         raise ServiceError(f"`{' '.join(command)}`: {said}", "look at `journalctl -b`")

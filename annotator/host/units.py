@@ -7,6 +7,7 @@ installed file still stands below its reason.
 from __future__ import annotations
 
 import re
+import stat
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping
@@ -20,26 +21,33 @@ SERVICE = "annotator.service"
 DEFAULT_USER = "annotator"
 STATE_DIRECTORY = Path("/var/lib/annotator")
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - what the sandbox hides
 
 SYSTEMD_WITH_BACKOFF = 254
 """The first systemd that knows RestartSteps= (its NEWS, version 254)."""
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """The `annotator` command, and the folders with all that it is made of."""
+
+    command: Path
+    folders: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """What differs from one machine to the next; all paths are absolute.
 
-    `program` is the `annotator` command, `program_folders` hold all that it is made of. `state` are
-    the folders that it writes to. `mount_source` is `user@host:/path`, or None where the store is
-    no business of ours.
+    `state` are the folders that the daemon writes to. `mount_source` is `user@host:/path`, or None
+    where mounting the store is no business of ours.
     """
 
-    program: Path
-    program_folders: tuple[Path, ...]
+    program: Program
     config_file: Path
     store: Path
-    state: tuple[Path, ...] = (STATE_DIRECTORY,)
-    user: str = DEFAULT_USER
+    state: tuple[Path, ...]
+    user: str
     mount_source: str | None = None
 
     @property
@@ -48,7 +56,7 @@ class Machine:
 
     @property
     def automount(self) -> str:
-        return f"{escape_path(self.store)}.automount"
+        return automount_of(self.store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +67,42 @@ class UnitFile:
     text: str
 
 
-def this_machine(
-    config: Config, config_file: Path, user: str = DEFAULT_USER, mount_source: str | None = None
-) -> Machine:
-    """For the program that is running and this configuration. Raises ConfigError, ServiceError."""
-    program = Path(sys.executable).with_name("annotator")
-    if not program.is_file():
+def this_program() -> Program:
+    """The one that is running. Raises ServiceError where a service could not run it."""
+    command = Path(sys.executable).with_name("annotator")
+    if not command.is_file():
         raise ServiceError(
-            f"there is no command {program}", "install annotator in an environment: `make venv`"
+            f"there is no command {command}", "install annotator in an environment: `make venv`"
         )
     package = Path(__file__).parents[1]
     folders = (Path(sys.prefix), Path(sys.base_prefix).resolve(), package.resolve())
     for folder in folders:
-        _check_open(folder)
+        check_open(folder)
+    return Program(command, folders)
+
+
+def check_open(folder: Path) -> None:
+    """Raises ServiceError where other users cannot get to a folder."""
+    for part in (folder, *folder.parents):
+        if not part.stat().st_mode & stat.S_IXOTH:
+            raise ServiceError(
+                f"the program lies in {folder}, but {part} is closed to other users",
+                "install annotator in /opt/annotator, see docs/operations.md",
+            )
+
+
+def machine_for(
+    config: Config,
+    config_file: Path,
+    program: Program,
+    user: str = DEFAULT_USER,
+    mount_source: str | None = None,
+) -> Machine:
+    """What this configuration asks of the service. Raises ConfigError."""
     return Machine(
         program=program,
-        program_folders=folders,
         config_file=config_file.absolute(),
-        # systemd wants a mount point without symlinks; looking at the store itself might block.
-        store=_absolute("store.root", config.store_root.parent).resolve() / config.store_root.name,
+        store=mount_point(_absolute("store.root", config.store_root)),
         state=_state_folders(config),
         user=_checked_user(user),
         mount_source=_checked_source(mount_source),
@@ -101,15 +126,6 @@ def _absolute(key: str, path: Path) -> Path:
             "write it with a leading / in the configuration",
         )
     return path
-
-
-def _check_open(folder: Path) -> None:
-    for part in (folder, *folder.parents):
-        if not part.stat().st_mode & 0o001:
-            raise ServiceError(
-                f"the program lies in {folder}, but {part} is closed to other users",
-                "install annotator in /opt/annotator, see docs/operations.md",
-            )
 
 
 def _checked_user(name: str) -> str:
@@ -156,26 +172,24 @@ def rendered(machine: Machine, systemd_version: int) -> tuple[UnitFile, ...]:
 
 
 def _service(machine: Machine) -> str:
-    at_home = any(
-        path.is_relative_to(home)
-        for path in (
-            *machine.program_folders,
-            *(machine.config_file, machine.store, *machine.state),
-        )
-        for home in HOMES
-    )
-    folders = _words(machine.state)
+    needed = (*machine.program.folders, machine.config_file, machine.store, *machine.state)
+
+    def needs_any_of(folders: Iterable[Path]) -> bool:
+        return any(path.is_relative_to(folder) for path in needed for folder in folders)
+
+    state = _words(machine.state)
     return _with(
         _shipped(SERVICE),
         {
-            "ExecStart": f"{_words([machine.program])} watch --config "
+            "ExecStart": f"{_words([machine.program.command])} watch --config "
             + _words([machine.config_file]),
             "User": machine.user,
             "Wants": machine.automount,
             "After": machine.automount,
-            "RequiresMountsFor": folders,
-            "ReadWritePaths": folders,
-            "ProtectHome": "read-only" if at_home else "yes",
+            "RequiresMountsFor": state,
+            "ReadWritePaths": state,
+            "ProtectHome": "read-only" if needs_any_of(HOMES) else "yes",
+            "PrivateTmp": "no" if needs_any_of(TEMPORARY) else "yes",
         },
     )
 
@@ -188,27 +202,38 @@ def _sysusers(machine: Machine) -> str:
 
 def _with(text: str, values: Mapping[str, str]) -> str:
     """`text` with these keys' values replaced; each is there exactly once."""
+    lines = text.splitlines()
     for key, value in values.items():
-        text, count = re.subn(rf"^{key}=.*$", lambda _, line=f"{key}={value}": line, text, flags=re.M)
-        assert count == 1, f"{key}= stands {count} times in a file of systemd/"
-    return text
+        (at,) = (number for number, line in enumerate(lines) if line.startswith(f"{key}="))
+        lines[at] = f"{key}={value}"
+    return "\n".join(lines) + "\n"
 
 
 def _words(values: Iterable[Path]) -> str:
     """As items of a list, or words of a command line (systemd.syntax(7), systemd.service(5))."""
-    quoted = []
-    for value in values:
-        word = _literal(value).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
-        quoted.append(word if re.fullmatch(r"[\w./:@%+$-]+", word) else f'"{word}"')
-    return " ".join(quoted)
+    words = [_literal(value) for value in values]
+    for word in words:
+        if set(word) & set("\"'\\$"):
+            raise ConfigError(f"the name {word} means something else in a unit file", "rename it")
+    return " ".join(f'"{word}"' if " " in word else word for word in words)
 
 
 def _literal(value: Path | str) -> str:
-    """Without specifiers, and on one line."""
+    """As it is, on one line, with nothing that systemd would put something else in for."""
     text = str(value)
     if not text.isprintable():
         raise ConfigError(f"{text!r} cannot stand in a unit file", "rename it")
     return text.replace("%", "%%")
+
+
+def automount_of(root: Path) -> str:
+    """The unit that would mount a store when it is looked at."""
+    return f"{escape_path(mount_point(root))}.automount"
+
+
+def mount_point(root: Path) -> Path:
+    """A store's root as systemd wants it, without symlinks; looking at the root might block."""
+    return root.parent.resolve() / root.name
 
 
 def escape_path(path: Path) -> str:

@@ -25,6 +25,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from annotator.domain import Capture, Event
@@ -139,7 +140,7 @@ class Layout:
 
     def place(self, branch: Branch) -> Place | None:
         """What a directory is by its names; None where the layout knows no such directory."""
-        place = _RULES[self.name](branch.parts)
+        place = _place(self.name, branch.parts)
         if branch.monitor.directory or place is None:
             return place
         # The directories in the root are the monitors, no part of the root's own event.
@@ -348,6 +349,12 @@ def _auto(parts: Parts) -> Place | None:
     return replace(
         dated, frame=_any_frame_but_byproducts, leads=True, certain=not is_year_or_number
     )
+
+
+# The ends of a tree are asked about at every look.
+@lru_cache(maxsize=4096)
+def _place(layout: str, parts: Parts) -> Place | None:
+    return _RULES[layout](parts)
 
 
 _RULES: dict[str, Callable[[Parts], Place | None]] = {

@@ -114,6 +114,12 @@ class EventTree:
         """Raise StoreUnavailable if the root is no longer the store it was; never blocks."""
         self._probe.recognise()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it was last recognised on a disk of this computer; False where not known."""
+        mount = self._probe.mount
+        return mount is not None and not mount.may_block
+
     def monitors(self) -> Roll:
         """The monitors: one per real directory in the root, however many names it has.
 
