@@ -32,6 +32,9 @@ GATHER_S = 1.0
 per transaction halve what an SD card has to take."""
 RETRY_S = 5.0
 WALK_STALL_S = 60.0
+ADVANCE_S = 600.0
+"""Work that is there and can be done must advance within this, many times any limit of a single
+capture; else something is wrong that only a restart mends, and the watchdog is no longer petted."""
 
 Notify = Callable[[str], None]
 """Tells the service manager how things stand, in sd_notify's messages."""
@@ -73,6 +76,8 @@ class Daemon:
         self._summary_due_s = 0.0
         self._done_before = (0, 0)
         self._per_minute = 0.0
+        self._advanced = (0, 0, 0)
+        self._advanced_at_s = clock.monotonic()
         self._health_written: Health | None = None
 
     def stop(self) -> None:
@@ -112,8 +117,10 @@ class Daemon:
         if self._arrived:
             patience_s = min(TURN_S, max(0.0, self._admit_due_s - self._clock.monotonic()))
         self._supervisor.turn(patience_s, self._wakers(), store_online=self._watch.online)
-        self._notify("WATCHDOG=1")
-        self._summarise()
+        if self._advances():
+            self._notify("WATCHDOG=1")
+        with suppress(DatabaseUnwritable):
+            self._summarise()
 
     # one round, step by step
 
@@ -193,6 +200,15 @@ class Daemon:
                 if skipped:
                     log.warning("%s: %d captures waited too long: skipped", monitor, skipped)
 
+    def _advances(self) -> bool:
+        progress = self._supervisor.progress
+        done = (progress.annotated, progress.failed, progress.restarts)
+        waits_for_others = not self._watch.online or self._supervisor.stuck
+        now_s = self._clock.monotonic()
+        if done != self._advanced or waits_for_others or self._supervisor.idle:
+            self._advanced, self._advanced_at_s = done, now_s
+        return now_s - self._advanced_at_s < ADVANCE_S
+
     def _wakers(self) -> list[socket.socket | Connection]:
         scouts = (self._watch.connection, self._walk.connection if self._walk else None)
         return [self._woken, *(connection for connection in scouts if connection is not None)]
@@ -223,6 +239,8 @@ class Daemon:
             database_stuck=self._supervisor.stuck,
         )
         self._health_written = health
+        waiting, state = self._backlog.waiting(), health.mount.state
+        self._notify(f"STATUS=store {state}, {waiting} wait, {self._per_minute:.0f} in a minute")
         try:
             write_health(self._database, health)
         except OSError as error:

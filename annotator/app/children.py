@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from annotator.config import Config
+from annotator.journal import stderr_handler
 
 if TYPE_CHECKING:
     from annotator.child import Child, Graveyard
@@ -124,7 +125,7 @@ def main(role: str, descriptor: int) -> None:
     from annotator.worker import HUNG_UP
 
     _die_with_parent()
-    logging.basicConfig(level=logging.WARNING, format=f"{role}: %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[stderr_handler(f"{role}: ")])
     runs: dict[str, Callable[[Connection], None]] = {
         "worker": run_worker,
         "faces": run_faces,
