@@ -5,7 +5,7 @@ A tree grows at its ends. Of each monitor these are looked at:
     * at each look, what changes often: the event, minute and hour (or day of events) of the newest
       chain, and of the chain that last grew, which is another where a clock was wrong;
     * every `SELDOM_S`, the long ones above them: days, months, years, the root;
-    * every `ASIDE_S`, at each of these the next newest and its chain, so that a directory of the
+    * every `ASIDE_S`, in each of these the next newest and its chain, so that a directory of the
       year 2099 does not hide today's for ever;
     * for `LINGER_S`, at each look, whatever was one of the first two or has grown.
 
@@ -101,6 +101,7 @@ class LiveEnds:
         self._run = run
         self._hints = hints
         self._told: dict[Branch, set[str]] = {}
+        self._tidied_at_s = -math.inf
         self._is_blank = True
         self._monitors: set[Branch] = set()
         self._met_monitors: set[Branch] = set()
@@ -167,14 +168,16 @@ class LiveEnds:
 
     def _errands(self, visited: set[Branch], now_s: float) -> list[Errand]:
         """What is due: what is aside last, else what has waited longest first."""
-        ends = {**self._ends(), **dict.fromkeys(self._lingering(now_s), True)}
+        main = {branch for branch, is_main in self._ends().items() if is_main}
+        main.update(self._lingering(now_s))
+        wanted = main if now_s - self._tidied_at_s < ASIDE_S else main | self._ends().keys()
 
         def rank(branch: Branch) -> tuple[bool, float]:
             watched = self._watched.get(branch)
-            return not ends[branch], watched.looked_at_s if watched else -math.inf
+            return branch not in main, watched.looked_at_s if watched else -math.inf
 
-        waiting = sorted(ends.keys() - visited, key=rank)
-        due = (self._errand(branch, ends[branch], now_s) for branch in waiting)
+        waiting = sorted(wanted - visited, key=rank)
+        due = (self._errand(branch, branch in main, now_s) for branch in waiting)
         errands = [errand for errand in due if errand]
         return errands if self._is_blank else errands[: LOOKED_AT_ONCE - len(visited)]
 
@@ -339,14 +342,13 @@ class LiveEnds:
             above.is_doubtful, above.listed_at_s = True, -math.inf
 
     def _retire(self, now_s: float) -> None:
-        """Stop watching what has not been live for a while."""
+        """Ends are live; from time to time what has not been live for a while is put aside."""
         ends = self._ends()
         for branch, is_main in ends.items():
             if is_main and branch in self._watched:
                 self._watched[branch].live_at_s = now_s
-        self._watched = {
-            branch: watched
-            for branch, watched in self._watched.items()
-            if branch in ends or now_s - watched.live_at_s <= LINGER_S
-        }
-        self._unreadable &= ends.keys()
+        if now_s - self._tidied_at_s >= ASIDE_S:
+            self._tidied_at_s = now_s
+            kept = {*ends, *self._lingering(now_s)}
+            self._watched = {branch: one for branch, one in self._watched.items() if branch in kept}
+            self._unreadable &= kept
