@@ -35,6 +35,9 @@ from annotator.wire import (
 FLUSH_RESULTS = 64
 FLUSH_AFTER_S = 1.0
 RETRY_WRITE_S = 5.0
+VANISHED_FOR_S = 5.0
+"""A capture counts as vanished when it is still not there after so long with the store online all
+along: a store that is swapped or unmounted shows within a beat or two."""
 MAX_RESTART_DELAY_S = 60.0
 
 log = logging.getLogger(__name__)
@@ -90,6 +93,7 @@ class Supervisor:
         *,
         processes: int = 1,
         store_pause_s: float = 5.0,
+        vanished_for_s: float = VANISHED_FOR_S,
     ) -> None:
         self.progress = Progress()
         self._backlog = backlog
@@ -99,6 +103,7 @@ class Supervisor:
         self._watch = watch
         self._clock = clock
         self._store_pause_s = store_pause_s
+        self._vanished_for_s = vanished_for_s
         self._posts = [_Post() for _ in range(processes)]
         self._annotations: list[Annotation] = []
         self._failures: list[Failure] = []
@@ -108,6 +113,7 @@ class Supervisor:
         self._paused_until_s = 0.0
         self._store_gone = False
         self._store_online = True
+        self._missed_at_s: dict[str, float] = {}
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
@@ -137,6 +143,8 @@ class Supervisor:
         for its bytes. Raises AnnotatorError where no worker can ever be started.
         """
         self._store_online = store_online
+        if not store_online:
+            self._missed_at_s.clear()
         for post in self._posts:
             self._staff(post)
             self._guarded(post, self._dispatch)
@@ -319,8 +327,20 @@ class Supervisor:
         if not answer.final and self._may_be_unfinished(lease, written_at):
             self._put_back((lease,), attempted=False, delay_s=self._watch.settle_s)
             return
+        if answer.reason is Reason.VANISHED and not self._has_vanished(lease.capture.path):
+            self._put_back((lease,), attempted=False, delay_s=self._vanished_for_s)
+            return
         log.debug("%s: %s", lease.capture.path, answer.message)
         self._fail(lease, answer)
+
+    def _has_vanished(self, path: str) -> bool:
+        """Whether it was missed before, long enough ago, and the store was online ever since."""
+        now_s = self._clock.monotonic()
+        missed_at_s = self._missed_at_s.setdefault(path, now_s)
+        if not self._store_online or now_s - missed_at_s < self._vanished_for_s:
+            return False
+        del self._missed_at_s[path]
+        return True
 
     def _may_be_unfinished(self, lease: Lease, written_at: datetime | None) -> bool:
         now = self._clock.now()

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from itertools import count as count_from
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     CompoundSelect,
@@ -65,18 +65,20 @@ class SqlBacklog:
         self._lease_ids = count_from(1)
 
     def add(self, captures: Sequence[Capture], origin: Origin) -> int:
+        # A capture that had vanished and is met is there after all: a store was away, or moved.
         if origin is Origin.BACKFILL:  # asked for by hand: what was skipped is wanted after all
-            wait = partial(self._make_wait, origin, skipped)
+            wait = partial(self._make_wait, origin, (skipped, failure))
             return self._enter(captures, partial(_unknown, _MET_NOT_SKIPPED), wait)
-        return self._enter(
-            captures, partial(_unknown, _MET), partial(self._make_wait, origin, None)
-        )
+        wait = partial(self._make_wait, origin, (failure,))
+        return self._enter(captures, partial(_unknown, _MET), wait)
 
     def skip(self, captures: Sequence[Capture], reason: SkipReason) -> int:
         return self._enter(captures, partial(_unknown, _MET), partial(_skip, reason))
 
     def take_up_again(self, captures: Sequence[Capture]) -> int:
-        return self._enter(captures, _failed, partial(self._make_wait, Origin.RECONCILE, failure))
+        return self._enter(
+            captures, _failed, partial(self._make_wait, Origin.RECONCILE, (failure,))
+        )
 
     def retry(self, reasons: Sequence[Reason], paths: Sequence[str]) -> int:
         with self._database.writing() as connection:
@@ -192,11 +194,11 @@ class SqlBacklog:
     def _make_wait(
         self,
         origin: Origin,
-        leaving: Table | None,
+        leaving: tuple[Table, ...],
         connection: Connection,
         group: Sequence[Capture],
     ) -> None:
-        """Put captures of one event on the backlog, and take them out of the table they leave."""
+        """Put captures of one event on the backlog, and take them out of the tables they leave."""
         key = register_event(connection, min(group, key=lambda one: one.frame))
         started_at = group[0].event.started_at
         common = {
@@ -214,8 +216,8 @@ class SqlBacklog:
             }
             for one in group
         ]
-        if leaving is not None:
-            connection.execute(_LEAVE[leaving], [its(row) for row in rows])
+        for table in leaving:
+            connection.execute(_LEAVE[table], [its(row) for row in rows])
         connection.execute(insert(backlog), rows)
 
 
@@ -265,22 +267,25 @@ def _skip(reason: SkipReason, connection: Connection, group: Sequence[Capture]) 
     connection.execute(insert(skipped), [common | key.columns_of(one) for one in group])
 
 
-def _known_in(*tables: Table) -> CompoundSelect[int, str]:
+def _known_in(*tables: tuple[Any, ...]) -> CompoundSelect[int, str]:
+    """What is in these tables, each of which may come with conditions."""
     return union_all(
         *(
             select(table.c.frame, table.c.file_name).where(
                 table.c.event_id == bindparam("wanted"),
                 table.c.frame.between(bindparam("lowest"), bindparam("highest")),
+                *conditions,
             )
-            for table in tables
+            for table, *conditions in tables
         )
     )
 
 
 # Built once, since building a statement takes longer than running it.
-_MET = _known_in(capture, failure, skipped, backlog)
-_MET_NOT_SKIPPED = _known_in(capture, failure, backlog)
-_FAILED = _known_in(failure)
+_FAILED_FOR_GOOD = (failure, failure.c.reason != str(Reason.VANISHED))
+_MET = _known_in((capture,), _FAILED_FOR_GOOD, (skipped,), (backlog,))
+_MET_NOT_SKIPPED = _known_in((capture,), _FAILED_FOR_GOOD, (backlog,))
+_FAILED = _known_in((failure,))
 _LEAVE = {table: delete(table).where(same_capture(table)) for table in (skipped, failure)}
 
 _first_attempt = sqlite_insert(attempt).values(leased=1, not_before=None)

@@ -115,14 +115,21 @@ def _list(tree: EventTree, seen: Seen) -> None:
     errand = seen.errand
     names, asked = errand.names, set(seen.hashes)
     sort, count = tree.sort(errand.branch), 0
+    has_times: bool | None = None  # as its first directory has: in one place all are alike
     with tree.entries(errand.branch) as (_, entries):
         for entry in entries:
             count += 1
             name = entry.name
+            is_directory = entry.is_dir(follow_symlinks=False)
             is_known = name in names or hash(name) in asked
-            if is_known and not errand.is_anew and name not in errand.times_ns:
+            if is_directory and has_times is None:
+                has_times = _has_times(tree, sort(name, is_directory))
+            is_changed = (
+                is_directory and has_times and count <= TIMES_KEPT and _has_changed(entry, seen)
+            )
+            if is_known and not is_changed and not errand.is_anew:
                 continue
-            found = sort(name, entry.is_dir(follow_symlinks=False))
+            found = sort(name, is_directory)
             if not is_known:
                 _note(found, name, seen)
             elif errand.is_anew and found:
@@ -130,11 +137,27 @@ def _list(tree: EventTree, seen: Seen) -> None:
             if isinstance(found, Branch) and is_text(name):
                 if errand.is_anew:
                     seen.ends.add(found)
-                if count <= TIMES_KEPT:
-                    _compare(tree, found, entry, seen)
+                if is_known and is_changed:
+                    seen.changed.append(found)
     seen.listed = count
     if count > TIMES_KEPT:
         seen.times_ns, seen.changed = {}, []
+
+
+def _has_times(tree: EventTree, found: Capture | Branch | None) -> bool:
+    """Whether a directory's time is compared: that of a minute or a day, not of an event."""
+    place = tree.layout.place(found) if isinstance(found, Branch) else None
+    return place is not None and place.is_dated and place.leads
+
+
+def _has_changed(entry: os.DirEntry[str], seen: Seen) -> bool:
+    """Whether something was made in a directory since its time was kept; keeps the new one."""
+    try:
+        time_ns = entry.stat(follow_symlinks=False).st_mtime_ns
+    except FileNotFoundError:
+        return False
+    seen.times_ns[entry.name] = time_ns
+    return seen.errand.times_ns.get(entry.name, time_ns) != time_ns
 
 
 def _note(found: Capture | Branch | None, name: str, seen: Seen) -> bool:
@@ -147,18 +170,3 @@ def _note(found: Capture | Branch | None, name: str, seen: Seen) -> bool:
     else:
         seen.captures.append(found)
     return True
-
-
-def _compare(tree: EventTree, branch: Branch, entry: os.DirEntry[str], seen: Seen) -> None:
-    """Something was made in a directory if its time is another; only asked of dated ones."""
-    place = tree.layout.place(branch)
-    if place is None or not (place.is_dated and place.leads):
-        return
-    name = branch.parts[-1]
-    try:
-        time_ns = entry.stat(follow_symlinks=False).st_mtime_ns
-    except FileNotFoundError:
-        return
-    seen.times_ns[name] = time_ns
-    if seen.errand.times_ns.get(name, time_ns) != time_ns:
-        seen.changed.append(branch)

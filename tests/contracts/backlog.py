@@ -508,6 +508,13 @@ class StoreContract:
         assert world.failures() == []
         assert len(world.ask()) == 1
 
+    def test_a_capture_that_had_vanished_and_is_met_again_waits_again(self, world: World) -> None:
+        there, broken = captures(event(), 1, 2)
+        world.store.record([], [failure(there, Reason.VANISHED), failure(broken)])
+        assert world.backlog.add([there, broken], Origin.RECONCILE) == 1
+        assert world.failures() == [failure(broken)]
+        assert [lease.capture for lease in world.backlog.lease(5)] == [there]
+
     def test_a_capture_twice_in_a_batch_counts_once(self, world: World) -> None:
         (capture,) = captures(event(), 1)
         world.store.record([annotation(capture), annotation(capture, detection())], [])

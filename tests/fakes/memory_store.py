@@ -82,6 +82,9 @@ class MemoryStore:
         for capture in captures:
             if origin is Origin.BACKFILL and capture.path in self.skipped:
                 self._forget(capture.path)
+            failed = self.failures.get(capture.path)
+            if failed is not None and failed.reason is Reason.VANISHED:
+                self._forget(capture.path)
             if not self._met(capture.path):
                 self._wait(capture, origin)
         return self._added - before

@@ -125,8 +125,8 @@ class Lab:
 
     def close(self) -> None:
         """Leave nothing: callers that hang are freed first, then everything is ended."""
-        for client in self._clients:
-            self._free(client)
+        self.abort()
+        self.kill_client()
         self._clear_mount_point()
         self.kill_server()
         if self._link:
@@ -300,10 +300,6 @@ class Lab:
         """Take off what a dead client left behind."""
         while self._mounts():
             self.unmount(lazy=True)
-
-    def _free(self, client: _Client) -> None:
-        self.abort()
-        client.kill()
 
     def _start(self, command: Sequence[str], log: str) -> subprocess.Popen[bytes]:
         with (self._folder / log).open("ab") as out:

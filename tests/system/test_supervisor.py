@@ -77,6 +77,7 @@ def _desk(
         SystemClock(),
         processes=processes,
         store_pause_s=0.1,
+        vanished_for_s=0.3,
     )
     yield Desk(root, memory, supervisor)
     supervisor.close()
@@ -191,11 +192,17 @@ def test_a_capture_that_never_completes_becomes_a_failure(tmp_path: Path) -> Non
         assert failure.attempts == 1, "waiting for the rest is no attempt"
 
 
-def test_a_vanished_capture_is_a_failure(desk: Desk) -> None:
+def test_a_vanished_capture_is_a_failure_once_that_is_sure(desk: Desk) -> None:
     capture = desk.enqueue(1, labels=["person"])
-    (desk.root / capture.path).unlink()
+    back = desk.enqueue(2, labels=["person"])
+    for one in (capture, back):
+        (desk.root / one.path).unlink()
+    desk.run(until=lambda: desk.memory.given_back == 2)
+    desk.write(2, scripted(labels=["person"]))  # as a store does that comes back
     desk.run()
+    assert desk.memory.failures.keys() == {capture.path}
     assert desk.memory.failures[capture.path].reason is Reason.VANISHED
+    assert desk.memory.annotations.keys() == {back.path}
 
 
 def test_a_lost_store_is_nobodys_failure_and_work_resumes(desk: Desk, tmp_path: Path) -> None:

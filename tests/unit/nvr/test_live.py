@@ -154,6 +154,22 @@ def test_an_hour_that_comes_twice(put: Put, open_at: Open, root: Path) -> None:
     assert eyes.look() == ["5/24/10/27/02/05/41/2-capture.jpg"]
 
 
+def test_an_hour_that_comes_twice_and_was_met_minute_by_minute(
+    put: Put, open_at: Open, root: Path
+) -> None:
+    put("5/24/10/27/01/59/07/1-capture.jpg")
+    eyes = Eyes(open_at("deep"))
+    for minute in range(4):
+        put(f"5/24/10/27/02/{minute:02}/07/1-capture.jpg")
+        assert eyes.look() == [f"5/24/10/27/02/{minute:02}/07/1-capture.jpg"]
+    assert eyes.look(LINGER_S * 2) == []
+    os.utime(root / "5/24/10/27/02/01", (1729987500, 1729987500))
+    eyes.look()
+    assert eyes.look(LINGER_S * 2) == []
+    put("5/24/10/27/02/01/41/1-capture.jpg")
+    assert "5/24/10/27/02/01/41/1-capture.jpg" in eyes.look()
+
+
 class StaleTree(EventTree):
     """Its listings stay as they were for each directory at first, as a network mount's do."""
 
