@@ -29,6 +29,13 @@ setup(
         "db": ["py.typed"],
         "trainer": ["py.typed"],
     },
+    # The units, for `annotator service install`. Not a package: "systemd" is python-systemd's name.
+    data_files=[
+        (
+            "share/annotator/systemd",
+            sorted(f"systemd/{unit.name}" for unit in (HERE / "systemd").iterdir()),
+        )
+    ],
     install_requires=[
         "alembic>=1.13,<2",
         "ai-edge-litert>=2.0,<3",

@@ -98,7 +98,24 @@ class WatchSettings(Section):
     settle_s: Seconds = 1.0
     incomplete_timeout_s: Seconds = 60.0
     reconcile_s: Seconds = 900.0
-    reconcile_window_s: Seconds = 7 * 86400.0
+    reconcile_window_s: Annotated[float, Field(gt=0, le=3650 * 86400)] = 7 * 86400.0
+    reconcile_listings_per_s: Annotated[float, Field(gt=0, le=1e6)] = 100.0
+
+
+class MountSettings(Section):
+    """[mount]: when the store counts as stalled, and what is done about it."""
+
+    stall_s: Seconds = 15.0
+    retry_s: Seconds = 5.0
+    recover: Literal["off", "abort"] = "off"
+    recover_after_s: Seconds = 120.0
+
+
+class BacklogSettings(Section):
+    """[backlog]: what is left out on purpose; each key can differ per monitor."""
+
+    every_nth_frame: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    max_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class WorkerSettings(Section):
@@ -108,13 +125,22 @@ class WorkerSettings(Section):
     start_timeout_s: Seconds = 120.0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     batch: Annotated[int, Field(ge=1, le=256)] = 8
+    processes: Annotated[int, Field(ge=0, le=64)] = 0
+
+
+OVERRIDABLE: dict[str, type[Section]] = {
+    "detection": DetectionSettings,
+    "faces": FaceSettings,
+    "backlog": BacklogSettings,
+}
 
 
 class MonitorOverrides(Section):
-    """[monitors.NAME]: the detection and face keys that differ for one monitor."""
+    """[monitors.NAME]: the detection, face and backlog keys that differ for one monitor."""
 
     detection: dict[str, Any] = {}
     faces: dict[str, Any] = {}
+    backlog: dict[str, Any] = {}
 
 
 class MonitorSettings(Section):
@@ -122,6 +148,7 @@ class MonitorSettings(Section):
 
     detection: DetectionSettings
     faces: FaceSettings
+    backlog: BacklogSettings
 
 
 class Config(Section):
@@ -134,6 +161,8 @@ class Config(Section):
     detection: DetectionSettings = DetectionSettings()
     faces: FaceSettings = FaceSettings()
     watch: WatchSettings = WatchSettings()
+    mount: MountSettings = MountSettings()
+    backlog: BacklogSettings = BacklogSettings()
     worker: WorkerSettings = WorkerSettings()
     monitors: dict[str, MonitorOverrides] = {}
 
@@ -141,10 +170,11 @@ class Config(Section):
         """The detection and face settings of one monitor, by its name in the store."""
         overrides = self.monitors.get(name)
         if overrides is None:
-            return MonitorSettings(detection=self.detection, faces=self.faces)
+            return MonitorSettings(detection=self.detection, faces=self.faces, backlog=self.backlog)
         return MonitorSettings(
             detection=_overridden(self.detection, overrides.detection),
             faces=_overridden(self.faces, overrides.faces),
+            backlog=_overridden(self.backlog, overrides.backlog),
         )
 
     def with_places(self, store: Path | None = None, database: Path | None = None) -> Config:
@@ -231,7 +261,7 @@ def check_config(data: Mapping[str, Any], source: str) -> Config:
     monitors = data.get("monitors")
     for name, overrides in monitors.items() if isinstance(monitors, Mapping) else ():
         if isinstance(overrides, Mapping):
-            for key, section in (("detection", DetectionSettings), ("faces", FaceSettings)):
+            for key, section in OVERRIDABLE.items():
                 if isinstance(overrides.get(key), Mapping):
                     problems += _problems(section, overrides[key], ("monitors", name, key))
     if problems:

@@ -217,6 +217,15 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceModels:
+    """What faces were found, embedded and identified with."""
+
+    face_detector: str
+    embedder: str
+    recogniser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Annotation:
     """What the program saw in one capture; without detections it looked and saw nothing."""
 
@@ -245,14 +254,34 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells one state of a file from another."""
+
+    size: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """A capture, or a whole directory (`capture` is None), that could not be looked at."""
+    """A capture, or a whole directory (`capture` is None), that could not be looked at.
+
+    `stamp` is the file as it was read, where that is known: a failure that may only have been
+    unfinished is taken up again when the file changes.
+    """
 
     path: str
     reason: Reason
     message: str
     capture: Capture | None = None
     attempts: int = 1
+    stamp: FileStamp | None = None
+
+
+class SkipReason(StrEnum):
+    """Why a capture was left out on purpose; never silently."""
+
+    NOT_NTH_FRAME = "not every nth frame"
+    TOO_OLD = "waited too long"
 
 
 class Origin(StrEnum):
@@ -272,6 +301,15 @@ class Lease:
     origin: Origin
     attempts: int
     added_at: datetime
+
+
+class MountState(StrEnum):
+    """How the store stands."""
+
+    ONLINE = "online"
+    STALLED = "stalled"
+    OFFLINE = "offline"
+    WRONG_STORE = "wrong store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,5 +374,8 @@ class Totals:
     detections: int
     faces: int
     waiting: dict[Origin, int] = field(default_factory=dict)
+    oldest_waiting: dict[Origin, datetime] = field(default_factory=dict)
+    skipped: dict[SkipReason, int] = field(default_factory=dict)
     failures: dict[Reason, int] = field(default_factory=dict)
     newest_captured_at: datetime | None = None
+    newest_by_monitor: dict[str, datetime] = field(default_factory=dict)

@@ -9,6 +9,7 @@
     ├── DatabaseError                   7  the database cannot be used
     ├── BusyError                       8  another annotator runs
     ├── RuntimeUnavailable              9  TFLite, dlib or the accelerator cannot be used
+    ├── ServiceError                    10 systemd cannot be used, or the service does not run
     └── QueryError                      2  a question that cannot be answered as asked
 
 Other exit codes: 0 done; 1 a bug; 2 wrong use of a command; 3 done, but some captures could not be
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from annotator.domain import Reason
+from annotator.domain import FileStamp, Reason
 
 EXIT_OK = 0
 EXIT_BUG = 1
@@ -54,7 +55,7 @@ class CaptureUnreadable(StoreError):
     """One capture cannot be looked at.
 
     `final` is False where the file may only be unfinished, so that a later try may succeed;
-    `modified_at` is the file's time where it is known.
+    `stamp` is the file as it was read, where that is known.
     """
 
     def __init__(
@@ -63,12 +64,17 @@ class CaptureUnreadable(StoreError):
         message: str,
         *,
         final: bool = True,
-        modified_at: datetime | None = None,
+        stamp: FileStamp | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.final = final
-        self.modified_at = modified_at
+        self.stamp = stamp
+
+    @property
+    def modified_at(self) -> datetime | None:
+        """The file's time, where it is known."""
+        return self.stamp.modified_at if self.stamp else None
 
 
 class ModelError(AnnotatorError):
@@ -79,12 +85,20 @@ class DatabaseError(AnnotatorError):
     exit_code = 7
 
 
+class DatabaseUnwritable(DatabaseError):
+    """Passing trouble: the disk is full, or somebody else holds the file. Worth trying again."""
+
+
 class BusyError(AnnotatorError):
     exit_code = 8
 
 
 class RuntimeUnavailable(AnnotatorError):
     exit_code = 9
+
+
+class ServiceError(AnnotatorError):
+    exit_code = 10
 
 
 class QueryError(AnnotatorError):

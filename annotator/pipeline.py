@@ -5,10 +5,20 @@ The daemon, the backfill command and an ad-hoc `detect` all call `annotate`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from annotator.config import MonitorSettings
-from annotator.domain import Annotation, Capture, CaptureContent, Detection, Event
+from annotator.domain import (
+    Annotation,
+    BoundingBox,
+    Capture,
+    CaptureContent,
+    Event,
+    Face,
+    FaceModels,
+)
 from annotator.ports import Picture, Vision
 
 # A file's time is believed from a little before its event began (clocks differ) to two days after
@@ -23,16 +33,67 @@ def annotate(
 ) -> Annotation:
     """Look at one capture. Raises CaptureUnreadable where it cannot be looked at."""
     picture = vision.decode(content.jpeg)
-    detections = vision.objects(picture, settings.detection)
-    if settings.faces.enabled:
-        detections = _with_faces(picture, detections, vision, settings)
+    annotation = see(capture, content, picture, vision, settings)
+    persons = persons_of(annotation, settings)
+    if not persons:
+        return annotation
+    faces = vision.faces(picture, persons, settings.faces)
+    return with_faces(annotation, settings, faces, vision.face_models(settings.faces))
+
+
+# The same in two halves, for two processes: dlib holds Python's lock while it embeds a face, which
+# takes as long as several detections.
+
+
+def see(
+    capture: Capture,
+    content: CaptureContent,
+    picture: Picture,
+    vision: Vision,
+    settings: MonitorSettings,
+) -> Annotation:
+    """The first half: objects, without faces."""
     return Annotation(
         capture=capture,
         captured_at=captured_at(capture.event, content.modified_at),
         width=picture.width,
         height=picture.height,
-        detections=detections,
-        provenance=vision.provenance(settings.detection, settings.faces),
+        detections=vision.objects(picture, settings.detection),
+        provenance=vision.provenance(settings.detection),
+    )
+
+
+def persons_of(annotation: Annotation, settings: MonitorSettings) -> tuple[BoundingBox, ...]:
+    """In whose boxes the second half is to look for faces; often nobody's."""
+    if not settings.faces.enabled:
+        return ()
+    return tuple(
+        found.box for found in annotation.detections if found.label in settings.faces.person_labels
+    )
+
+
+def with_faces(
+    annotation: Annotation,
+    settings: MonitorSettings,
+    faces: Sequence[tuple[Face, ...]],
+    models: FaceModels,
+) -> Annotation:
+    """The halves together; `faces` are for `persons_of`, in its order."""
+    answers = iter(faces)
+    return replace(
+        annotation,
+        detections=tuple(
+            found.with_faces(next(answers))
+            if found.label in settings.faces.person_labels
+            else found
+            for found in annotation.detections
+        ),
+        provenance=replace(
+            annotation.provenance,
+            face_detector=models.face_detector,
+            embedder=models.embedder,
+            recogniser=models.recogniser,
+        ),
     )
 
 
@@ -43,16 +104,3 @@ def captured_at(event: Event, modified_at: datetime) -> datetime:
     after_start = modified_at - event.started_at
     plausible = EARLIEST_AFTER_START <= after_start <= LATEST_AFTER_START
     return modified_at if plausible else event.started_at
-
-
-def _with_faces(
-    picture: Picture, detections: tuple[Detection, ...], vision: Vision, settings: MonitorSettings
-) -> tuple[Detection, ...]:
-    persons = [found for found in detections if found.label in settings.faces.person_labels]
-    if not persons:
-        return detections
-    faces = iter(vision.faces(picture, [person.box for person in persons], settings.faces))
-    return tuple(
-        found.with_faces(next(faces)) if found.label in settings.faces.person_labels else found
-        for found in detections
-    )

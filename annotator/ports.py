@@ -19,11 +19,14 @@ from annotator.domain import (
     Detection,
     Event,
     Face,
+    FaceModels,
     Failure,
     Lease,
     Origin,
     Provenance,
+    Reason,
     Sighting,
+    SkipReason,
     Totals,
     Window,
 )
@@ -80,8 +83,11 @@ class Vision(Protocol):
     ) -> Sequence[tuple[Face, ...]]:
         """For each person's box its faces, gated, embedded and identified; no face twice."""
 
-    def provenance(self, detection: DetectionSettings, faces: FaceSettings) -> Provenance:
-        """What an annotation made with these settings rests on."""
+    def provenance(self, settings: DetectionSettings) -> Provenance:
+        """What detections made with these settings rest on; loads it. Raises AnnotatorError."""
+
+    def face_models(self, settings: FaceSettings) -> FaceModels:
+        """What faces found with these settings rest on; loads it. Raises AnnotatorError."""
 
 
 class Backlog(Protocol):
@@ -90,11 +96,41 @@ class Backlog(Protocol):
     def add(self, captures: Sequence[Capture], origin: Origin) -> int:
         """Make captures wait that the database has never met; the number that is new.
 
-        A capture that is known already, waiting or done, stays as it is.
+        A capture that is known already, waiting or done, stays as it is; only a backfill, which is
+        asked for by hand, makes wait again what was skipped.
         """
 
+    def skip(self, captures: Sequence[Capture], reason: SkipReason) -> int:
+        """Leave captures out on purpose that the database has never met; how many that were."""
+
+    def monitors(self) -> tuple[str, ...]:
+        """The names of all monitors that the database has met."""
+
+    def expire(self, monitor: str, before: datetime) -> int:
+        """Skip (TOO_OLD) a monitor's captures that wait, not leased, since before then.
+
+        How many; of very many only the first ten thousand, so that no call takes long.
+        Backfill is exempt: it is asked for by hand and may take as long as it takes.
+        """
+
+    def retry(self, reasons: Sequence[Reason], paths: Sequence[str]) -> int:
+        """Make failed captures wait again, as backfill; how many.
+
+        Only those that failed for one of `reasons`, and whose path is one of `paths` or lies below
+        one; an empty filter filters nothing.
+        """
+
+    def take_up_again(self, captures: Sequence[Capture]) -> int:
+        """Make failed captures wait again, as reconcile: their files have changed; how many."""
+
     def lease(self, count: int) -> tuple[Lease, ...]:
-        """The most urgent captures, live first, newest first; the attempt is on disk on return."""
+        """The most urgent captures; the attempt is written on return.
+
+        Live goes before reconcile before backfill, and within each the monitors take turns. Of one
+        monitor's live and reconciled captures the coarse ones come first (an event's first, then
+        its middle, quarters ...), newest event first, so that under overload every event gets an
+        early answer; its backfilled ones come newest event first, frames ascending.
+        """
 
     def give_back(
         self, leases: Sequence[Lease], *, not_before: datetime | None, attempted: bool
@@ -119,6 +155,14 @@ class AnnotationStore(Protocol):
 
         Recording a capture again replaces what was there.
         """
+
+    def unfinished(self, since: datetime) -> tuple[Failure, ...]:
+        """Captures that failed since then as EMPTY or TRUNCATED: a change may make them good."""
+
+    def store_identity(self) -> str | None:
+        """What the store was on when captures were first taken from it; None before."""
+
+    def set_store_identity(self, identity: str) -> None: ...
 
     def clear_directory_failures(self, directories: Iterable[str]) -> None:
         """These directories could be listed: failures of them and of those above are over."""

@@ -3,65 +3,69 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
-from annotator.domain import Capture, Failure, Origin, Window
-from annotator.ports import AnnotationStore, Backlog, CaptureStore
-
-# A transaction per event would wear an SD card; one per thousand captures keeps memory small.
-BATCH_CAPTURES = 1000
+from annotator.admission import admit
+from annotator.config import Config
+from annotator.domain import Capture, Failure, Origin
+from annotator.outposts import Walk
+from annotator.ports import AnnotationStore, Backlog
+from annotator.wire import StoreLost
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Reconciled:
-    """What a walk has met so far; `added` are the captures that the database did not know."""
+class Reconciliation:
+    """One walk whose captures become the backlog's; `turn` takes in a little and never blocks."""
 
-    events: int = 0
-    captures: int = 0
-    added: int = 0
-    unreadable: int = 0
+    def __init__(
+        self, walk: Walk, backlog: Backlog, results: AnnotationStore, origin: Origin, config: Config
+    ) -> None:
+        self.added = 0
+        self._walk = walk
+        self._backlog = backlog
+        self._results = results
+        self._origin = origin
+        self._config = config
 
+    @property
+    def running(self) -> bool:
+        return self._walk.running
 
-def reconcile(
-    store: CaptureStore,
-    backlog: Backlog,
-    results: AnnotationStore,
-    window: Window,
-    origin: Origin,
-    *,
-    so_far: Reconciled | None = None,
-    stopping: Callable[[], bool] = lambda: False,
-) -> Reconciled:
-    """Make every capture of the window wait that the database has never met.
+    @property
+    def lost(self) -> StoreLost | None:
+        """Why the walk did not come to its end."""
+        return self._walk.lost
 
-    `so_far` is brought up to date as the walk goes on, for a progress bar in another thread;
-    `stopping` is asked once per event. Raises StoreUnavailable.
-    """
-    met = so_far if so_far is not None else Reconciled()
-    batch: list[Capture] = []
+    @property
+    def captures(self) -> int:
+        return self._walk.progress.captures
 
-    def hand_over() -> None:
-        met.added += backlog.add(batch, origin)
-        results.clear_directory_failures({capture.event.directory for capture in batch})
-        batch.clear()
+    @property
+    def events(self) -> int:
+        return self._walk.progress.events
 
-    store.check()
-    for found in store.walk(window):
-        if stopping():
-            break
-        if isinstance(found, Failure):
-            met.unreadable += 1
-            log.warning("%s: %s", found.path, found.message)
-            results.record((), (found,))
-            continue
-        _, captures = found
-        met.events += 1
-        met.captures += len(captures)
-        batch.extend(captures)
-        if len(batch) >= BATCH_CAPTURES:
-            hand_over()
-    hand_over()
-    return met
+    @property
+    def unlistable(self) -> int:
+        return self._walk.progress.unlistable
+
+    @property
+    def connection(self) -> Connection | None:
+        return self._walk.connection
+
+    def turn(self) -> None:
+        self._walk.turn(self._met, self._changed, self._unlistable)
+
+    def stop(self) -> None:
+        self._walk.stop()
+
+    def _met(self, captures: tuple[Capture, ...]) -> None:
+        self.added += admit(captures, self._origin, self._backlog, self._config)
+        self._results.clear_directory_failures({one.event.directory for one in captures})
+
+    def _changed(self, captures: tuple[Capture, ...]) -> None:
+        self.added += self._backlog.take_up_again(captures)
+
+    def _unlistable(self, failure: Failure) -> None:
+        log.warning("%s: %s", failure.path, failure.message)
+        self._results.record((), (failure,))

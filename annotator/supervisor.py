@@ -10,22 +10,39 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection, wait
 from socket import socket
 
-from annotator.child import WorkerLost, WorkerProcess
+from annotator.child import Child, ChildLost
 from annotator.config import WatchSettings, WorkerSettings
 from annotator.domain import Annotation, Failure, Lease, Origin, Reason
-from annotator.errors import AnnotatorError, RuntimeUnavailable
+from annotator.errors import AnnotatorError, DatabaseUnwritable, RuntimeUnavailable
 from annotator.ports import AnnotationStore, Backlog, Clock
-from annotator.wire import Answer, Broken, Done, NotReadable, Ready, Started, StoreGone, Task
+from annotator.wire import (
+    Answer,
+    Broken,
+    Done,
+    FacesLost,
+    NotReadable,
+    Ready,
+    Started,
+    StoreGone,
+    Task,
+    encode_tasks,
+)
 
 FLUSH_RESULTS = 64
 FLUSH_AFTER_S = 1.0
+RETRY_WRITE_S = 5.0
+VANISHED_FOR_S = 5.0
+"""A capture counts as vanished when it is still not there after so long with the store online all
+along: a store that is swapped or unmounted shows within a beat or two."""
 MAX_RESTART_DELAY_S = 60.0
 
 log = logging.getLogger(__name__)
+
+StartWorker = Callable[[], Child[Answer]]
 
 
 @dataclass(slots=True)
@@ -37,21 +54,46 @@ class Progress:
     detections: int = 0
     restarts: int = 0
     reasons: dict[Reason, int] = field(default_factory=dict)
+    delegates: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Post:
+    """One worker's place: who works there, what is in hand, and when the next may start."""
+
+    worker: Child[Answer] | None = None
+    ready: bool = False
+    deadline_s: float = 0.0
+    deaths: int = 0
+    start_due_s: float = 0.0
+    in_flight: dict[int, Lease] = field(default_factory=dict)
+    started: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Return:
+    """Captures on their way back to the backlog."""
+
+    leases: tuple[Lease, ...]
+    attempted: bool
+    not_before: datetime | None
 
 
 class Supervisor:
-    """Feeds one worker from the backlog and writes down what it answers."""
+    """Feeds `worker.processes` workers from the backlog and writes down what they answer."""
 
     def __init__(
         self,
         backlog: Backlog,
         results: AnnotationStore,
-        start_worker: Callable[[], WorkerProcess],
+        start_worker: StartWorker,
         worker: WorkerSettings,
         watch: WatchSettings,
         clock: Clock,
         *,
+        processes: int = 1,
         store_pause_s: float = 5.0,
+        vanished_for_s: float = VANISHED_FOR_S,
     ) -> None:
         self.progress = Progress()
         self._backlog = backlog
@@ -61,229 +103,315 @@ class Supervisor:
         self._watch = watch
         self._clock = clock
         self._store_pause_s = store_pause_s
-        self._worker: WorkerProcess | None = None
-        self._ready = False
-        self._deadline = 0.0
-        self._deaths = 0
-        self._not_before = 0.0
-        self._in_flight: dict[int, Lease] = {}
-        self._started: int | None = None
+        self._vanished_for_s = vanished_for_s
+        self._posts = [_Post() for _ in range(processes)]
         self._annotations: list[Annotation] = []
         self._failures: list[Failure] = []
-        self._unwritten_since = 0.0
-        self._paused_until = 0.0
+        self._returns: list[_Return] = []
+        self._unwritten_since_s = 0.0
+        self._write_due_s = 0.0
+        self._paused_until_s = 0.0
         self._store_gone = False
+        self._store_online = True
+        self._missed_at_s: dict[str, float] = {}
 
     @property
-    def worker_pid(self) -> int | None:
-        return self._worker.pid if self._worker else None
+    def worker_pids(self) -> tuple[int, ...]:
+        return tuple(post.worker.pid for post in self._posts if post.worker)
 
     @property
     def idle(self) -> bool:
         """Nothing is in hand and nothing is unwritten."""
-        return not self._in_flight and not self._annotations and not self._failures
+        in_hand = self._returns or any(post.in_flight for post in self._posts)
+        return not in_hand and not self._annotations and not self._failures
 
-    def turn(self, timeout_s: float, wake: Sequence[socket] = ()) -> None:
+    @property
+    def stuck(self) -> bool:
+        """Results wait to be written and cannot be: the disk is full, or the like."""
+        return self._write_due_s > 0
+
+    def turn(
+        self,
+        timeout_s: float,
+        wake: Sequence[socket | Connection] = (),
+        *,
+        store_online: bool = True,
+    ) -> None:
         """One round; waits up to `timeout_s` for an answer or for one of `wake` to be readable.
 
-        Raises AnnotatorError where no worker can ever be started, or nothing can be written.
+        While the store is not online nothing new is handed out, and nobody is blamed for waiting
+        for its bytes. Raises AnnotatorError where no worker can ever be started.
         """
-        self._ensure_worker()
-        try:
-            self._dispatch()
-            self._collect(self._patience(timeout_s), wake)
-            self._check_deadline()
-        except WorkerLost as lost:
-            self._bury(f"the worker {lost}", Reason.CRASHED)
-        self._flush(force=not self._in_flight)
+        self._store_online = store_online
+        if not store_online:
+            self._missed_at_s.clear()
+        for post in self._posts:
+            self._staff(post)
+            self._guarded(post, self._dispatch)
+        self._wait(timeout_s, wake)
+        for post in self._posts:
+            self._guarded(post, self._collect)
+            self._check_deadline(post)
+        self._flush(force=not any(post.in_flight for post in self._posts))
 
     def close(self) -> None:
-        """Write what is known, put back what is in hand, end the worker."""
+        """Write what is known, put back what is in hand, end the workers."""
         try:
+            for post in self._posts:
+                self._put_back(tuple(post.in_flight.values()), attempted=False)
+                post.in_flight.clear()
             self._flush(force=True)
-            self._put_back(tuple(self._in_flight.values()), attempted=False)
-            self._in_flight.clear()
         finally:
-            if self._worker:
-                self._worker.stop()
-                self._worker = None
+            for post in self._posts:
+                if post.worker:
+                    post.worker.stop()
+                    post.worker = None
 
     # one round, step by step
 
-    def _ensure_worker(self) -> None:
-        now = self._clock.monotonic()
-        if self._worker is None and now >= self._not_before:
-            self._worker = self._start_worker()
-            self._ready = False
-            self._deadline = now + self._settings.start_timeout_s
+    def _staff(self, post: _Post) -> None:
+        now_s = self._clock.monotonic()
+        if post.worker is None and now_s >= post.start_due_s:
+            post.worker = self._start_worker()
+            post.ready = False
+            post.deadline_s = now_s + self._settings.start_timeout_s
 
-    def _dispatch(self) -> None:
-        room = 2 * self._settings.batch - len(self._in_flight)
-        if not self._ready or self._worker is None or room < self._settings.batch:
+    def _dispatch(self, post: _Post, worker: Child[Answer]) -> None:
+        room = 2 * self._settings.batch - len(post.in_flight)
+        if not post.ready or room < self._settings.batch or self.stuck:
             return
-        if self._clock.monotonic() < self._paused_until:
+        if not self._store_online or self._clock.monotonic() < self._paused_until_s:
             return
         # After an outage one capture goes first and finds out whether the store is back.
-        leases = self._backlog.lease(1 if self._store_gone else self._settings.batch)
+        try:
+            leases = self._backlog.lease(1 if self._store_gone else self._settings.batch)
+        except DatabaseUnwritable as error:
+            self._cannot_write(error)
+            return
         if not leases:
             return
-        if not self._in_flight:
-            self._extend_deadline()
-        self._in_flight.update((lease.id, lease) for lease in leases)
-        self._worker.send(tuple(Task(lease.id, lease.capture) for lease in leases))
+        if not post.in_flight:
+            self._extend_deadline(post)
+        post.in_flight.update((lease.id, lease) for lease in leases)
+        # Two batches are all that is ever unanswered, so the socket never fills.
+        worker.send(encode_tasks(tuple(Task(lease.id, lease.capture) for lease in leases)))
 
-    def _patience(self, timeout_s: float) -> float:
-        now = self._clock.monotonic()
-        if self._worker is None:
-            return max(0.0, min(timeout_s, self._not_before - now))
-        if self._in_flight or not self._ready:
-            return max(0.0, min(timeout_s, self._deadline - now))
-        return timeout_s
+    def _wait(self, timeout_s: float, wake: Sequence[socket | Connection]) -> None:
+        now_s = self._clock.monotonic()
+        sources: list[socket | Connection] = list(wake)
+        for post in self._posts:
+            if post.worker is None:
+                timeout_s = min(timeout_s, post.start_due_s - now_s)
+                continue
+            sources.append(post.worker.connection)
+            if post.in_flight or not post.ready:
+                timeout_s = min(timeout_s, post.deadline_s - now_s)
+        if sources:
+            wait(sources, max(0.0, timeout_s))
+        else:
+            self._clock.sleep(max(0.0, timeout_s))
 
-    def _collect(self, timeout_s: float, wake: Sequence[socket]) -> None:
-        sources: list[socket | Connection] = [*wake]
-        if self._worker:
-            sources.append(self._worker.connection)
-        if not sources:
-            self._clock.sleep(timeout_s)
+    def _collect(self, post: _Post, worker: Child[Answer]) -> None:
+        for answer in worker.messages():
+            self._take(post, answer)
+
+    def _check_deadline(self, post: _Post) -> None:
+        if post.worker is None or self._clock.monotonic() < post.deadline_s:
             return
-        wait(sources, timeout_s)
-        if self._worker:
-            for answer in self._worker.answers():
-                self._take(answer)
-
-    def _check_deadline(self) -> None:
-        if self._worker is None or self._clock.monotonic() < self._deadline:
-            return
-        if not self._ready:
-            self._bury("the worker did not get ready in time", Reason.TIMED_OUT)
-        elif self._in_flight:
+        if not post.ready:
+            self._bury(post, "the worker did not get ready in time", Reason.TIMED_OUT)
+        elif post.in_flight:
+            if post.started is None and not self._store_online:
+                self._extend_deadline(post)  # its bytes do not come: not its fault
+                return
             limit_s = self._settings.capture_timeout_s
-            self._bury(f"a capture took longer than {limit_s:g} s", Reason.TIMED_OUT)
+            self._bury(post, f"a capture took longer than {limit_s:g} s", Reason.TIMED_OUT)
 
-    def _take(self, answer: Answer) -> None:
-        self._extend_deadline()
+    def _take(self, post: _Post, answer: Answer) -> None:
+        self._extend_deadline(post)
         match answer:
             case Ready():
-                self._ready = True
+                post.ready = True
             case Broken():
-                self._worker_is_useless(answer)
+                error = AnnotatorError(answer.message, answer.next_step)
+                error.exit_code = answer.exit_code
+                raise error
             case Started():
-                self._started = answer.id
+                post.started = answer.id
                 return
             case StoreGone():
-                self._store_is_gone(answer)
+                lease = post.in_flight.pop(answer.id, None)
+                if lease is not None:
+                    self._put_back((lease,), attempted=False)
+                self._pause(answer.message)
+            case FacesLost():
+                lease = post.in_flight.pop(answer.id, None)
+                self.progress.restarts += 1
+                if lease is not None:
+                    self._blame(lease, answer.reason, answer.message)
             case Done():
-                self._in_flight.pop(answer.id, None)
-                self._deaths = 0
+                post.in_flight.pop(answer.id, None)
+                post.deaths = 0
                 self._store_is_back()
                 self._keep(annotation=answer.annotation)
             case NotReadable():
-                lease = self._in_flight.pop(answer.id, None)
+                lease = post.in_flight.pop(answer.id, None)
                 self._store_is_back()
                 if lease is not None:
                     self._not_readable(lease, answer)
-        self._started = None
+        post.started = None
 
     def _flush(self, *, force: bool) -> None:
         unwritten = len(self._annotations) + len(self._failures)
-        waited_s = self._clock.monotonic() - self._unwritten_since
-        if not unwritten or not (force or unwritten >= FLUSH_RESULTS or waited_s >= FLUSH_AFTER_S):
+        now_s = self._clock.monotonic()
+        due = force or unwritten >= FLUSH_RESULTS
+        due = due or now_s - self._unwritten_since_s >= FLUSH_AFTER_S
+        if now_s < self._write_due_s or not (self._returns or (unwritten and due)):
             return
-        self._results.record(self._annotations, self._failures)
-        self.progress.annotated += len(self._annotations)
-        self.progress.failed += len(self._failures)
-        self.progress.detections += sum(len(one.detections) for one in self._annotations)
-        for failure in self._failures:
-            reasons = self.progress.reasons
-            reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
-        self._annotations, self._failures = [], []
+        try:
+            while self._returns:
+                back = self._returns[0]
+                self._backlog.give_back(
+                    back.leases, not_before=back.not_before, attempted=back.attempted
+                )
+                self._returns.pop(0)
+            if unwritten and due:
+                self._results.record(self._annotations, self._failures)
+                self._count()
+                self._annotations, self._failures = [], []
+        except DatabaseUnwritable as error:
+            self._cannot_write(error)
+            return
+        if self.stuck:
+            log.info("the database can be written again")
+        self._write_due_s = 0.0
 
     # what may happen
+
+    def _guarded(self, post: _Post, step: Callable[[_Post, Child[Answer]], None]) -> None:
+        if post.worker is None:
+            return
+        try:
+            step(post, post.worker)
+        except ChildLost as lost:
+            self._bury(post, f"the worker {lost}", Reason.CRASHED)
+
+    def _cannot_write(self, error: DatabaseUnwritable) -> None:
+        if not self.stuck:
+            log.warning("%s; work waits: %s", error, error.next_step)
+        self._write_due_s = self._clock.monotonic() + RETRY_WRITE_S
+
+    def _count(self) -> None:
+        progress = self.progress
+        progress.annotated += len(self._annotations)
+        progress.failed += len(self._failures)
+        progress.detections += sum(len(one.detections) for one in self._annotations)
+        progress.delegates = {one.provenance.delegate for one in self._annotations} or (
+            progress.delegates
+        )
+        for failure in self._failures:
+            progress.reasons[failure.reason] = progress.reasons.get(failure.reason, 0) + 1
 
     def _keep(
         self, *, annotation: Annotation | None = None, failure: Failure | None = None
     ) -> None:
         if not self._annotations and not self._failures:
-            self._unwritten_since = self._clock.monotonic()
+            self._unwritten_since_s = self._clock.monotonic()
         if annotation:
             self._annotations.append(annotation)
         if failure:
             self._failures.append(failure)
 
     def _not_readable(self, lease: Lease, answer: NotReadable) -> None:
-        if not answer.final and self._may_be_unfinished(lease, answer.age_s):
+        written_at = answer.stamp.modified_at if answer.stamp else None
+        if not answer.final and self._may_be_unfinished(lease, written_at):
             self._put_back((lease,), attempted=False, delay_s=self._watch.settle_s)
             return
-        self._fail(lease, answer.reason, answer.message)
+        if answer.reason is Reason.VANISHED and not self._has_vanished(lease.capture.path):
+            self._put_back((lease,), attempted=False, delay_s=self._vanished_for_s)
+            return
+        log.debug("%s: %s", lease.capture.path, answer.message)
+        self._fail(lease, answer)
 
-    def _may_be_unfinished(self, lease: Lease, age_s: float | None) -> bool:
-        waited_s = (self._clock.now() - lease.added_at).total_seconds()
-        if lease.origin is Origin.LIVE or age_s is None:
-            return waited_s < self._watch.incomplete_timeout_s
-        # An old file of the archive is as finished as it will ever be.
-        return max(waited_s, age_s) < self._watch.incomplete_timeout_s
+    def _has_vanished(self, path: str) -> bool:
+        """Whether it was missed before, long enough ago, and the store was online ever since."""
+        now_s = self._clock.monotonic()
+        missed_at_s = self._missed_at_s.setdefault(path, now_s)
+        if not self._store_online or now_s - missed_at_s < self._vanished_for_s:
+            return False
+        del self._missed_at_s[path]
+        return True
 
-    def _fail(self, lease: Lease, reason: Reason, message: str) -> None:
-        log.warning("%s: %s", lease.capture.path, message)
+    def _may_be_unfinished(self, lease: Lease, written_at: datetime | None) -> bool:
+        now = self._clock.now()
+        ages_s = [(now - lease.added_at).total_seconds()]
+        if lease.origin is not Origin.LIVE and written_at is not None:
+            # An old file of the archive is as finished as it will ever be.
+            ages_s.append((now - written_at).total_seconds())
+        return max(ages_s) < self._watch.incomplete_timeout_s
+
+    def _fail(self, lease: Lease, answer: NotReadable) -> None:
+        capture = lease.capture
         self._keep(
-            failure=Failure(lease.capture.path, reason, message, lease.capture, lease.attempts)
+            failure=Failure(
+                capture.path,
+                answer.reason,
+                answer.message,
+                capture,
+                lease.attempts,
+                answer.stamp,
+            )
         )
-
-    def _store_is_gone(self, answer: StoreGone) -> None:
-        lease = self._in_flight.pop(answer.id, None)
-        if lease is not None:
-            self._put_back((lease,), attempted=False)
-        self._pause(answer.message)
 
     def _pause(self, why: str) -> None:
         if not self._store_gone:
             log.warning("the store cannot be reached, captures wait: %s", why)
         self._store_gone = True
-        self._paused_until = self._clock.monotonic() + self._store_pause_s
+        self._paused_until_s = self._clock.monotonic() + self._store_pause_s
 
     def _store_is_back(self) -> None:
         if self._store_gone:
-            log.info("the store is back")
+            log.info("captures can be read again")
         self._store_gone = False
 
-    def _worker_is_useless(self, answer: Broken) -> None:
-        error = AnnotatorError(answer.message, answer.next_step)
-        error.exit_code = answer.exit_code
-        raise error
-
-    def _bury(self, what: str, reason: Reason) -> None:
+    def _bury(self, post: _Post, what: str, reason: Reason) -> None:
         """End the worker; blame the capture it had in hand, if it had begun with it."""
-        assert self._worker is not None
+        assert post.worker is not None
         log.warning("%s; starting another", what)
-        self._worker.kill()
-        self._worker = None
+        post.worker.kill()
+        post.worker = None
         self.progress.restarts += 1
-        self._deaths += 1
-        if not self._ready and self._deaths > self._settings.max_attempts:
+        post.deaths += 1
+        if not post.ready and post.deaths > self._settings.max_attempts:
             raise RuntimeUnavailable(
                 f"no worker can be started: {what}",
                 "look at the messages above, then try `annotator detect` on one picture",
             )
-        blamed = self._in_flight.pop(self._started, None) if self._started is not None else None
-        if self._ready and self._started is None and reason is Reason.TIMED_OUT:
+        blamed = post.in_flight.pop(post.started, None) if post.started is not None else None
+        if post.ready and post.started is None and reason is Reason.TIMED_OUT:
             self._pause("reading from it hangs")
-        self._started = None
+        post.started = None
         if blamed is not None:
-            if blamed.attempts >= self._settings.max_attempts:
-                self._fail(blamed, reason, f"{what}, {blamed.attempts} times")
-            else:
-                self._put_back((blamed,), attempted=True)
-        self._put_back(tuple(self._in_flight.values()), attempted=False)
-        self._in_flight.clear()
+            self._blame(blamed, reason, what)
+        self._put_back(tuple(post.in_flight.values()), attempted=False)
+        post.in_flight.clear()
         # At once after the first death, then ever slower: no restart storm.
-        delay_s = min(MAX_RESTART_DELAY_S, 2.0 ** (self._deaths - 2)) if self._deaths > 1 else 0.0
-        self._not_before = self._clock.monotonic() + delay_s
+        delay_s = min(MAX_RESTART_DELAY_S, 2.0 ** (post.deaths - 2)) if post.deaths > 1 else 0.0
+        post.start_due_s = self._clock.monotonic() + delay_s
+
+    def _blame(self, lease: Lease, reason: Reason, what: str) -> None:
+        """A capture that took down a process is tried again, but not for ever."""
+        if lease.attempts < self._settings.max_attempts:
+            self._put_back((lease,), attempted=True)
+            return
+        message = f"{what}, {lease.attempts} times"
+        log.warning("%s: given up: %s", lease.capture.path, message)
+        self._fail(lease, NotReadable(lease.id, reason, message, final=True))
 
     def _put_back(self, leases: Sequence[Lease], *, attempted: bool, delay_s: float = 0.0) -> None:
         if leases:
             not_before = self._clock.now() + timedelta(seconds=delay_s) if delay_s else None
-            self._backlog.give_back(leases, not_before=not_before, attempted=attempted)
+            self._returns.append(_Return(tuple(leases), attempted, not_before))
 
-    def _extend_deadline(self) -> None:
-        self._deadline = self._clock.monotonic() + self._settings.capture_timeout_s
+    def _extend_deadline(self, post: _Post) -> None:
+        post.deadline_s = self._clock.monotonic() + self._settings.capture_timeout_s

@@ -7,32 +7,52 @@ writes of a lease to a page or two: the database may lie on an SD card.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import datetime
+from functools import partial
+from itertools import count as count_from
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
+    CompoundSelect,
     Connection,
-    Select,
+    Table,
     and_,
     bindparam,
+    delete,
+    exists,
     func,
     insert,
-    or_,
     select,
+    tuple_,
     union_all,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from annotator.domain import Capture, Event, Lease, Origin
+from annotator.domain import Capture, Event, Lease, Origin, Reason, SkipReason
 from db.engine import Database
-from db.keys import CAPTURE_COLUMNS, ORIGINS, capture_from, find_event, register_event
-from db.schema import attempt, backlog, capture, event, failure, monitor, tally
-from db.values import file_name_of, from_ms, to_ms
+from db.keys import (
+    ORIGINS,
+    SKIP_REASONS,
+    capture_from,
+    find_event,
+    its,
+    register_event,
+    same_capture,
+)
+from db.retry import retry_failures
+from db.schema import attempt, backlog, capture, failure, monitor, skipped, tally
+from db.turns import Turns
+from db.values import file_name_of, fineness, from_ms, to_ms
 
 if TYPE_CHECKING:
     from annotator.ports import Clock
+
+EXPIRED_AT_ONCE = 10_000
+"""No call of `expire` takes more, so that none takes long."""
 
 
 class SqlBacklog:
@@ -41,52 +61,68 @@ class SqlBacklog:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._turns = Turns()
+        self._lease_ids = count_from(1)
 
     def add(self, captures: Sequence[Capture], origin: Origin) -> int:
-        if not captures:
-            return 0
-        by_event: dict[Event, list[Capture]] = {}
-        for one in captures:
-            by_event.setdefault(one.event, []).append(one)
-        # Usually nothing is new: look before asking for the right to write.
-        with self._database.reading() as connection:
-            new = [_new_captures(connection, group) for group in by_event.values()]
-        with_new = [group for group in new if group]
-        if not with_new:
-            return 0
-        with self._database.writing() as connection:
-            return sum(self._insert(connection, group, origin) for group in with_new)
+        # A capture that had vanished and is met is there after all: a store was away, or moved.
+        if origin is Origin.BACKFILL:  # asked for by hand: what was skipped is wanted after all
+            wait = partial(self._make_wait, origin, (skipped, failure))
+            return self._enter(captures, partial(_unknown, _MET_NOT_SKIPPED), wait)
+        wait = partial(self._make_wait, origin, (failure,))
+        return self._enter(captures, partial(_unknown, _MET), wait)
 
-    def _insert(self, connection: Connection, group: Sequence[Capture], origin: Origin) -> int:
-        """Insert what is (still) new of one event's captures."""
-        group = _new_captures(connection, group)
-        if not group:
-            return 0
-        key = register_event(connection, group[0])
-        started_at = group[0].event.started_at
-        row = {
-            "event_id": key.id,
-            "origin": ORIGINS.index(origin),
-            "event_started_at": to_ms(started_at) if started_at else 0,
-            "added_at": to_ms(self._clock.now()),
-        }
-        connection.execute(
-            insert(backlog),
-            [row | {"frame": one.frame, "file_name": key.stored_name(one)} for one in group],
+    def skip(self, captures: Sequence[Capture], reason: SkipReason) -> int:
+        return self._enter(captures, partial(_unknown, _MET), partial(_skip, reason))
+
+    def take_up_again(self, captures: Sequence[Capture]) -> int:
+        return self._enter(
+            captures, _failed, partial(self._make_wait, Origin.RECONCILE, (failure,))
         )
-        return len(group)
+
+    def retry(self, reasons: Sequence[Reason], paths: Sequence[str]) -> int:
+        with self._database.writing() as connection:
+            return retry_failures(connection, reasons, paths, to_ms(self._clock.now()))
+
+    def monitors(self) -> tuple[str, ...]:
+        with self._database.reading() as connection:
+            return tuple(connection.scalars(select(monitor.c.name).distinct()))
+
+    def expire(self, monitor: str, before: datetime) -> int:
+        parameters = {"called": monitor, "before": to_ms(before)}
+        with self._database.reading() as connection:
+            if connection.scalar(_ANY_EXPIRED, parameters) is None:
+                return 0
+        with self._database.writing() as connection:
+            expired = connection.execute(_TAKE_EXPIRED, parameters).all()
+            if expired:
+                reason = SKIP_REASONS.index(SkipReason.TOO_OLD)
+                connection.execute(
+                    insert(skipped), [{**row._mapping, "reason": reason} for row in expired]
+                )
+        return len(expired)
 
     def lease(self, count: int) -> tuple[Lease, ...]:
         now_ms = to_ms(self._clock.now())
         with self._database.writing() as connection:
-            rows = connection.execute(_most_urgent(now_ms).limit(count)).all()
+            with closing(self._turns.free(connection, now_ms)) as free:
+                rows = list(islice(free, count))
             if rows:
                 connection.execute(
-                    _LEASE, [{"backlog_id": row.id, "attempts": row.attempts + 1} for row in rows]
+                    _LEASE,
+                    [
+                        {
+                            "event_id": row.event_id,
+                            "frame": row.frame,
+                            "file_name": row.file_name,
+                            "attempts": row.attempts + 1,
+                        }
+                        for row in rows
+                    ],
                 )
         return tuple(
             Lease(
-                id=row.id,
+                id=next(self._lease_ids),
                 capture=capture_from(row),
                 origin=ORIGINS[row.origin],
                 attempts=row.attempts + 1,
@@ -105,7 +141,12 @@ class SqlBacklog:
             "taken_back": 0 if attempted else 1,
         }
         with self._database.writing() as connection:
-            connection.execute(_GIVE_BACK, [values | {"lease": lease.id} for lease in leases])
+            for group in _by_event([lease.capture for lease in leases]):
+                key = find_event(connection, group[0].event)
+                if key is not None:
+                    connection.execute(
+                        _GIVE_BACK, [values | its(key.columns_of(one)) for one in group]
+                    )
 
     def free_all(self) -> int:
         with self._database.writing() as connection:
@@ -127,64 +168,159 @@ class SqlBacklog:
             )
         return None if due is None else from_ms(due)
 
+    def _enter(
+        self,
+        captures: Sequence[Capture],
+        choose: Callable[[Connection, Sequence[Capture]], list[Capture]],
+        enter: Callable[[Connection, Sequence[Capture]], None],
+    ) -> int:
+        """Enter what `choose` chooses of each event's captures; how many those are."""
+        groups = _by_event(captures)
+        if not groups:
+            return 0
+        # Usually there is nothing to do: look before asking for the right to write.
+        with self._database.reading() as connection:
+            groups = [group for group in groups if choose(connection, group)]
+        if not groups:
+            return 0
+        entered = 0
+        with self._database.writing() as connection:
+            for group in groups:
+                if chosen := choose(connection, group):
+                    enter(connection, chosen)
+                    entered += len(chosen)
+        return entered
 
-_MET = union_all(
-    *(
-        select(table.c.frame, table.c.file_name).where(
-            table.c.event_id == bindparam("wanted"),
-            table.c.frame.between(bindparam("lowest"), bindparam("highest")),
-        )
-        for table in (capture, failure, backlog)
-    )
-)
+    def _make_wait(
+        self,
+        origin: Origin,
+        leaving: tuple[Table, ...],
+        connection: Connection,
+        group: Sequence[Capture],
+    ) -> None:
+        """Put captures of one event on the backlog, and take them out of the tables they leave."""
+        key = register_event(connection, min(group, key=lambda one: one.frame))
+        started_at = group[0].event.started_at
+        common = {
+            "monitor_id": key.monitor_id,
+            "origin": ORIGINS.index(origin),
+            "event_started_at": to_ms(started_at) if started_at else 0,
+            "added_at": to_ms(self._clock.now()),
+        }
+        coarse_to_fine = origin is not Origin.BACKFILL
+        rows = [
+            {
+                **common,
+                **key.columns_of(one),
+                "fineness": fineness(one.frame, key.first_frame) if coarse_to_fine else 0,
+            }
+            for one in group
+        ]
+        for table in leaving:
+            connection.execute(_LEAVE[table], [its(row) for row in rows])
+        connection.execute(insert(backlog), rows)
 
 
-def _new_captures(connection: Connection, group: Sequence[Capture]) -> list[Capture]:
-    """Those of one event's captures that were never met, each once."""
-    new = {(one.frame, one.file_name): one for one in group}
+def _by_event(captures: Sequence[Capture]) -> list[list[Capture]]:
+    groups: dict[Event, list[Capture]] = {}
+    for one in captures:
+        groups.setdefault(one.event, []).append(one)
+    return list(groups.values())
+
+
+def _unknown(
+    known: CompoundSelect[int, str], connection: Connection, group: Sequence[Capture]
+) -> list[Capture]:
+    """Those of one event's captures that are not among the known, each once."""
+    found = _found(known, connection, group)
+    return [one for name, one in _by_name(group).items() if name not in found]
+
+
+def _failed(connection: Connection, group: Sequence[Capture]) -> list[Capture]:
+    """Those of one event's captures that have failed, each once."""
+    found = _found(_FAILED, connection, group)
+    return [one for name, one in _by_name(group).items() if name in found]
+
+
+def _by_name(group: Sequence[Capture]) -> dict[tuple[int, str], Capture]:
+    return {(one.frame, one.file_name): one for one in group}
+
+
+def _found(
+    known: CompoundSelect[int, str], connection: Connection, group: Sequence[Capture]
+) -> set[tuple[int, str]]:
+    """Frame and file name of the known among and between one event's captures."""
     key = find_event(connection, group[0].event)
-    if key is not None:
-        frames = [one.frame for one in group]
-        met = {"wanted": key.id, "lowest": min(frames), "highest": max(frames)}
-        for frame, file_name in connection.execute(_MET, met):
-            new.pop((frame, file_name or file_name_of(key.frame_format, frame)), None)
-    return list(new.values())
+    if key is None:
+        return set()
+    frames = [one.frame for one in group]
+    between = {"wanted": key.id, "lowest": min(frames), "highest": max(frames)}
+    return {
+        (frame, file_name or file_name_of(key.frame_format, frame))
+        for frame, file_name in connection.execute(known, between)
+    }
 
 
-def _most_urgent(now_ms: int) -> Select[Any]:
-    never_tried = attempt.c.backlog_id.is_(None)
-    due = or_(attempt.c.not_before.is_(None), attempt.c.not_before <= now_ms)
-    return (
-        select(
-            backlog.c.id,
-            backlog.c.frame,
-            backlog.c.file_name,
-            backlog.c.origin,
-            backlog.c.added_at,
-            func.coalesce(attempt.c.attempts, 0).label("attempts"),
-            *CAPTURE_COLUMNS,
+def _skip(reason: SkipReason, connection: Connection, group: Sequence[Capture]) -> None:
+    key = register_event(connection, min(group, key=lambda one: one.frame))
+    common = {"reason": SKIP_REASONS.index(reason)}
+    connection.execute(insert(skipped), [common | key.columns_of(one) for one in group])
+
+
+def _known_in(*tables: tuple[Any, ...]) -> CompoundSelect[int, str]:
+    """What is in these tables, each of which may come with conditions."""
+    return union_all(
+        *(
+            select(table.c.frame, table.c.file_name).where(
+                table.c.event_id == bindparam("wanted"),
+                table.c.frame.between(bindparam("lowest"), bindparam("highest")),
+                *conditions,
+            )
+            for table, *conditions in tables
         )
-        .select_from(backlog)
-        .join(event)
-        .join(monitor)
-        .outerjoin(attempt)
-        .where(or_(never_tried, and_(attempt.c.leased == 0, due)))
-        .order_by(backlog.c.origin, backlog.c.event_started_at.desc(), backlog.c.id)
     )
 
+
+# Built once, since building a statement takes longer than running it.
+_FAILED_FOR_GOOD = (failure, failure.c.reason != str(Reason.VANISHED))
+_MET = _known_in((capture,), _FAILED_FOR_GOOD, (skipped,), (backlog,))
+_MET_NOT_SKIPPED = _known_in((capture,), _FAILED_FOR_GOOD, (backlog,))
+_FAILED = _known_in((failure,))
+_LEAVE = {table: delete(table).where(same_capture(table)) for table in (skipped, failure)}
 
 _first_attempt = sqlite_insert(attempt).values(leased=1, not_before=None)
 _LEASE = _first_attempt.on_conflict_do_update(
-    index_elements=["backlog_id"],
+    index_elements=["event_id", "frame", "file_name"],
     set_={"attempts": _first_attempt.excluded.attempts, "leased": 1, "not_before": None},
 )
 
 _GIVE_BACK = (
     update(attempt)
-    .where(attempt.c.backlog_id == bindparam("lease"), attempt.c.leased == 1)
+    .where(same_capture(attempt), attempt.c.leased == 1)
     .values(
         leased=0,
         not_before=bindparam("until"),
         attempts=attempt.c.attempts - bindparam("taken_back"),
     )
+)
+
+_EXPIRED = and_(
+    backlog.c.monitor_id.in_(select(monitor.c.id).where(monitor.c.name == bindparam("called"))),
+    backlog.c.origin.in_([ORIGINS.index(Origin.LIVE), ORIGINS.index(Origin.RECONCILE)]),
+    backlog.c.added_at < bindparam("before"),
+    ~exists()
+    .where(
+        attempt.c.event_id == backlog.c.event_id,
+        attempt.c.frame == backlog.c.frame,
+        attempt.c.file_name == backlog.c.file_name,
+        attempt.c.leased == 1,
+    )
+    .correlate(backlog),
+)
+_KEY = (backlog.c.event_id, backlog.c.frame, backlog.c.file_name)
+_ANY_EXPIRED = select(backlog.c.event_id).where(_EXPIRED).limit(1)
+_TAKE_EXPIRED = (
+    delete(backlog)
+    .where(tuple_(*_KEY).in_(select(*_KEY).where(_EXPIRED).limit(EXPIRED_AT_ONCE)))
+    .returning(*_KEY)
 )

@@ -24,6 +24,13 @@ from db.translate import database_errors
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
 
+PAGE_BYTES = 2048
+"""Of a new database. Live captures come few at a time, and each transaction writes whole pages:
+half of SQLite's usual size halves what an SD card has to write (benchmarks/database_writes.py)."""
+
+CHECKPOINT_PAGES = 2000
+"""As many bytes as SQLite's usual 1000 pages of 4096."""
+
 WAL_LIMIT_BYTES = 64 * 2**20
 """What is kept of a write-ahead log that a long read let grow."""
 
@@ -86,6 +93,8 @@ def open_database(
         # whole ones; then the captures are not known and the next reconcile finds them again.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
 
     database = Database(path, _engine(f"file:{quote(str(path))}?mode=rwc", prepare))

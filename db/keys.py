@@ -5,14 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
-from annotator.domain import Capture, Event, Origin
+from annotator.domain import Capture, Event, Failure, FileStamp, Origin, Reason, SkipReason
 from db.schema import event, monitor
-from db.values import file_name_of, frame_format, from_ms, to_ms
+from db.values import file_name_of, frame_format, from_ms, from_us, to_ms
 
 ORIGINS = tuple(Origin)
 """An origin is stored as its place here, which is the order of service."""
+
+SKIP_REASONS = tuple(SkipReason)
+"""A reason to skip is stored as its place here; new ones go to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +36,33 @@ class EventKey:
     monitor_id: int
     monitor_name: str
     frame_format: str
+    first_frame: int
     started_at_ms: int | None
 
     def stored_name(self, capture: Capture) -> str:
         """The capture's file name, or "" where the frame format gives it."""
         usual = file_name_of(self.frame_format, capture.frame)
         return "" if capture.file_name == usual else capture.file_name
+
+    def columns_of(self, capture: Capture) -> dict[str, Any]:
+        """The columns that tell a capture from every other, in each table of captures."""
+        return {
+            "event_id": self.id,
+            "frame": capture.frame,
+            "file_name": self.stored_name(capture),
+        }
+
+
+def same_capture(table: Table) -> ColumnElement[bool]:
+    """Whether a row is the capture of which `its` gives the parameters."""
+    return and_(*(table.c[name] == bindparam(f"its_{name}") for name in _KEY_COLUMNS))
+
+
+def its(key: dict[str, Any]) -> dict[str, Any]:
+    return {f"its_{name}": key[name] for name in _KEY_COLUMNS}
+
+
+_KEY_COLUMNS = ("event_id", "frame", "file_name")
 
 
 def find_event(connection: Connection, wanted: Event) -> EventKey | None:
@@ -39,7 +73,10 @@ def find_event(connection: Connection, wanted: Event) -> EventKey | None:
 
 
 def register_event(connection: Connection, example: Capture) -> EventKey:
-    """The key of a capture's event; what the database does not know of it yet is written."""
+    """The key of a capture's event; what the database does not know of it yet is written.
+
+    Of a new event the example becomes the first frame.
+    """
     wanted = example.event
     started_at_ms = to_ms(wanted.started_at) if wanted.started_at else None
     key = find_event(connection, wanted)
@@ -51,10 +88,13 @@ def register_event(connection: Connection, example: Capture) -> EventKey:
             "monitor_id": monitor_id,
             "path": wanted.path,
             "frame_format": name_format,
+            "first_frame": example.frame,
             "started_at": started_at_ms,
         }
         event_id = _inserted(connection, event, values)
-        return EventKey(event_id, monitor_id, wanted.monitor, name_format, started_at_ms)
+        return EventKey(
+            event_id, monitor_id, wanted.monitor, name_format, example.frame, started_at_ms
+        )
     if started_at_ms is not None:
         set_start(connection, key, started_at_ms)
     return key
@@ -99,6 +139,19 @@ def capture_from(row: Row[Any]) -> Capture:
     )
 
 
+def failure_from(row: Row[Any]) -> Failure:
+    """From a row of `failure` with CAPTURE_COLUMNS, which are NULL for a directory."""
+    failed = None if row.event_id is None else capture_from(row)
+    return Failure(
+        path=row.directory if failed is None else failed.path,
+        reason=Reason(row.reason),
+        message=row.message,
+        capture=failed,
+        attempts=row.attempts,
+        stamp=None if row.size is None else FileStamp(row.size, from_us(row.modified_us)),
+    )
+
+
 # Built once, since building a statement takes longer than running it; the columns are EventKey's.
 _EVENT = (
     select(
@@ -106,6 +159,7 @@ _EVENT = (
         event.c.monitor_id,
         monitor.c.name,
         event.c.frame_format,
+        event.c.first_frame,
         event.c.started_at,
     )
     .join(monitor)

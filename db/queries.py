@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, or_, select, true
+from sqlalchemy import Connection, Row, Select, Table, func, or_, select, true
 
 from annotator.domain import (
     UNKNOWN_NAME,
@@ -23,12 +24,30 @@ from annotator.domain import (
 )
 from annotator.errors import QueryError
 from db.engine import Database
-from db.keys import CAPTURE_COLUMNS, ORIGINS, capture_from, find_event
-from db.schema import capture, detection, event, face, failure, label, monitor, tally
+from db.keys import (
+    CAPTURE_COLUMNS,
+    ORIGINS,
+    SKIP_REASONS,
+    capture_from,
+    failure_from,
+    find_event,
+)
+from db.schema import backlog, capture, detection, event, face, failure, label, monitor, tally
 from db.values import from_ms, to_ms
 
 _ROWS_AT_ONCE = 200
 _NAMES_IN_A_MESSAGE = 20
+_NEWEST = "newest captured_at"
+
+# A column per origin, a row per monitor: each is one look into the index.
+_OLDEST_WAITING = select(
+    *(
+        select(func.min(backlog.c.added_at))
+        .where(backlog.c.monitor_id == monitor.c.id, backlog.c.origin == place)
+        .scalar_subquery()
+        for place in range(len(ORIGINS))
+    )
+).select_from(monitor)
 
 
 class SqlQueries:
@@ -76,11 +95,17 @@ class SqlQueries:
     def totals(self) -> Totals:
         with self._database.reading() as connection:
             rows = connection.execute(select(tally)).all()
+            monitors = connection.execute(select(monitor.c.id, monitor.c.name)).all()
+            oldest_ms = connection.execute(_OLDEST_WAITING).all()
         value = {(row.subject, row.part): row.value for row in rows}
         failures = {
             reason: count for reason in Reason if (count := value.get(("failure", reason), 0))
         }
-        newest_ms = value.get(("newest captured_at", ""))
+        newest = {row.part: from_ms(row.value) for row in rows if row.subject == _NEWEST}
+        by_monitor: dict[str, datetime] = {}
+        for key, name in monitors:  # several may share a name
+            if (captured_at := newest.get(str(key))) is not None:
+                by_monitor[name] = max(captured_at, by_monitor.get(name, captured_at))
         return Totals(
             annotated=value.get(("capture", ""), 0),
             failed=sum(failures.values()),
@@ -91,8 +116,19 @@ class SqlQueries:
                 for place, origin in enumerate(ORIGINS)
                 if (count := value.get(("backlog", str(place)), 0))
             },
+            oldest_waiting={
+                origin: from_ms(min(known))
+                for origin, column in zip(ORIGINS, zip(*oldest_ms, strict=True), strict=False)
+                if (known := [added_ms for added_ms in column if added_ms is not None])
+            },
+            skipped={
+                reason: count
+                for place, reason in enumerate(SKIP_REASONS)
+                if (count := value.get(("skipped", str(place)), 0))
+            },
             failures=failures,
-            newest_captured_at=None if newest_ms is None else from_ms(newest_ms),
+            newest_captured_at=max(newest.values(), default=None),
+            newest_by_monitor=by_monitor,
         )
 
     def failures(self, limit: int | None = None) -> Iterable[Failure]:
@@ -106,7 +142,7 @@ class SqlQueries:
         )
         with self._database.reading() as connection:
             for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(statement):
-                yield _failure(row)
+                yield failure_from(row)
 
 
 def _statements(connection: Connection, query: CaptureQuery) -> list[Select[Any]]:
@@ -223,15 +259,4 @@ def _sighting(row: Row[Any]) -> Sighting:
         name=row.name,
         probability=row.probability,
         verdict=row.verdict,
-    )
-
-
-def _failure(row: Row[Any]) -> Failure:
-    failed = None if row.event_id is None else capture_from(row)
-    return Failure(
-        path=row.directory if failed is None else failed.path,
-        reason=Reason(row.reason),
-        message=row.message,
-        capture=failed,
-        attempts=row.attempts,
     )

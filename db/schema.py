@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration; a database of any other version is not read."""
 
 metadata = MetaData()
@@ -50,6 +50,7 @@ event = Table(
     Column("path", Text, nullable=False),
     Column("started_at", Integer),
     Column("frame_format", Text, nullable=False),
+    Column("first_frame", Integer, nullable=False),
     UniqueConstraint("monitor_id", "path"),
 )
 
@@ -146,31 +147,58 @@ failure = Table(
     Column("message", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("failed_at", Integer, nullable=False),
+    Column("size", Integer),
+    Column("modified_us", Integer),
     UniqueConstraint("event_id", "frame", "file_name"),
     Index("failure_by_time", "failed_at"),
+)
+
+skipped = Table(
+    "skipped",
+    metadata,
+    Column("event_id", Integer, ForeignKey("event.id"), primary_key=True),
+    Column("frame", Integer, primary_key=True),
+    Column("file_name", Text, primary_key=True),
+    Column("reason", Integer, nullable=False),
 )
 
 backlog = Table(
     "backlog",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("event_id", Integer, ForeignKey("event.id"), nullable=False),
-    Column("frame", Integer, nullable=False),
-    Column("file_name", Text, nullable=False),
+    Column("event_id", Integer, ForeignKey("event.id"), primary_key=True),
+    Column("frame", Integer, primary_key=True),
+    Column("file_name", Text, primary_key=True),
+    Column("monitor_id", Integer, ForeignKey("monitor.id"), nullable=False),
     Column("origin", Integer, nullable=False),
+    Column("fineness", Integer, nullable=False),
     Column("event_started_at", Integer, nullable=False),
     Column("added_at", Integer, nullable=False),
-    UniqueConstraint("event_id", "frame", "file_name"),
 )
-Index("backlog_by_urgency", backlog.c.origin, backlog.c.event_started_at.desc())
+Index(
+    "backlog_by_urgency",
+    backlog.c.monitor_id,
+    backlog.c.origin,
+    backlog.c.fineness,
+    backlog.c.event_started_at.desc(),
+    backlog.c.event_id,
+    backlog.c.frame,
+)
+Index("backlog_by_age", backlog.c.monitor_id, backlog.c.origin, backlog.c.added_at)
 
 attempt = Table(
     "attempt",
     metadata,
-    Column("backlog_id", Integer, ForeignKey("backlog.id", ondelete="CASCADE"), primary_key=True),
+    Column("event_id", Integer, primary_key=True),
+    Column("frame", Integer, primary_key=True),
+    Column("file_name", Text, primary_key=True),
     Column("attempts", Integer, nullable=False),
     Column("leased", Integer, nullable=False),
     Column("not_before", Integer),
+    ForeignKeyConstraint(
+        ["event_id", "frame", "file_name"],
+        ["backlog.event_id", "backlog.frame", "backlog.file_name"],
+        ondelete="CASCADE",
+    ),
 )
 
 tally = Table(
@@ -179,4 +207,11 @@ tally = Table(
     Column("subject", Text, primary_key=True),
     Column("part", Text, primary_key=True),
     Column("value", Integer, nullable=False),
+)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
 )

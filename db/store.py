@@ -3,15 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from annotator.domain import Annotation, BoundingBox, Capture, Event, Face, Failure, Provenance
+from annotator.domain import (
+    Annotation,
+    BoundingBox,
+    Capture,
+    Event,
+    Face,
+    Failure,
+    Provenance,
+    Reason,
+)
 from db.engine import Database
-from db.keys import EventKey, key_of, register_event, set_start
-from db.schema import backlog, capture, detection, embedding, face, failure, label, provenance
-from db.values import printable, to_ms
+from db.keys import (
+    CAPTURE_COLUMNS,
+    EventKey,
+    failure_from,
+    its,
+    key_of,
+    register_event,
+    same_capture,
+    set_start,
+)
+from db.schema import (
+    backlog,
+    capture,
+    detection,
+    embedding,
+    event,
+    face,
+    failure,
+    label,
+    monitor,
+    provenance,
+    setting,
+    skipped,
+)
+from db.values import printable, to_ms, to_us
 
 if TYPE_CHECKING:
     from annotator.ports import Clock
@@ -30,6 +63,25 @@ class SqlStore:
         now_ms = to_ms(self._clock.now())
         with self._database.writing() as connection:
             _Batch(connection, now_ms).write(annotations, failures)
+
+    def unfinished(self, since: datetime) -> tuple[Failure, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(_UNFINISHED, {"since": to_ms(since)}).all()
+        return tuple(map(failure_from, rows))
+
+    def store_identity(self) -> str | None:
+        with self._database.reading() as connection:
+            identity: str | None = connection.scalar(
+                select(setting.c.value).where(setting.c.name == _STORE_IDENTITY)
+            )
+        return identity
+
+    def set_store_identity(self, identity: str) -> None:
+        entry = sqlite_insert(setting).values(name=_STORE_IDENTITY, value=identity)
+        with self._database.writing() as connection:
+            connection.execute(
+                entry.on_conflict_do_update(index_elements=["name"], set_={"value": identity})
+            )
 
     def clear_directory_failures(self, directories: Iterable[str]) -> None:
         with self._database.reading() as connection:
@@ -153,6 +205,8 @@ class _Batch:
                 "message": printable(result.message),
                 "attempts": result.attempts,
                 "failed_at": self._now_ms,
+                "size": result.stamp.size if result.stamp else None,
+                "modified_us": to_us(result.stamp.modified_at) if result.stamp else None,
             }
         )
 
@@ -161,12 +215,8 @@ class _Batch:
         event_key = self._events.get(one.event)
         if event_key is None:
             event_key = self._events[one.event] = register_event(self._connection, one)
-        key = {
-            "event_id": event_key.id,
-            "frame": one.frame,
-            "file_name": event_key.stored_name(one),
-        }
-        self._over.append({f"over_{name}": value for name, value in key.items()})
+        key = event_key.columns_of(one)
+        self._over.append(its(key))
         return key
 
     def _label_id(self, name: str) -> int:
@@ -203,13 +253,20 @@ def _sides(box: BoundingBox) -> dict[str, int]:
 
 
 _CAPTURE_DELETIONS = [
-    delete(table).where(
-        table.c.event_id == bindparam("over_event_id"),
-        table.c.frame == bindparam("over_frame"),
-        table.c.file_name == bindparam("over_file_name"),
-    )
-    for table in (capture, failure, backlog)
+    delete(table).where(same_capture(table)) for table in (capture, failure, skipped, backlog)
 ]
+_UNFINISHED = (
+    select(failure, *CAPTURE_COLUMNS)
+    .select_from(failure)
+    .join(event)
+    .join(monitor)
+    .where(
+        failure.c.failed_at >= bindparam("since"),
+        failure.c.reason.in_([Reason.EMPTY, Reason.TRUNCATED]),
+    )
+    .order_by(failure.c.failed_at.desc(), failure.c.id.desc())
+)
+_STORE_IDENTITY = "store identity"
 _DIRECTORY_DELETION = delete(failure).where(failure.c.directory == bindparam("listed"))
 
 

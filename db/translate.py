@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from annotator.errors import DatabaseError
+from annotator.errors import DatabaseError, DatabaseUnwritable
 
 
 @contextmanager
@@ -29,7 +29,11 @@ def database_errors(path: Path) -> Iterator[None]:
 
 
 def explained(error: BaseException, path: Path) -> DatabaseError:
-    """What one error of SQLite means for a person. Codes: https://www.sqlite.org/rescode.html"""
+    """What one error of SQLite means for a person. Codes: https://www.sqlite.org/rescode.html
+
+    What may pass without anybody mending the file is DatabaseUnwritable: the transaction is undone,
+    and the same open database works again once the trouble is over.
+    """
     # The low byte is the primary code; the rest tells variants apart.
     match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
         case sqlite3.SQLITE_NOTADB:
@@ -44,7 +48,7 @@ def explained(error: BaseException, path: Path) -> DatabaseError:
                 f"`sqlite3 {path} .recover | sqlite3 mended.sqlite`",
             )
         case sqlite3.SQLITE_FULL:
-            return DatabaseError(
+            return DatabaseUnwritable(
                 f"no room left on the disk for the database {path}",
                 "free some space; captures that were not recorded are found again",
             )
@@ -59,12 +63,12 @@ def explained(error: BaseException, path: Path) -> DatabaseError:
                 "check that this user may read the file and its directory",
             )
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return DatabaseError(
+            return DatabaseUnwritable(
                 f"another program keeps the database {path} locked",
                 f"close it (`fuser {path}` names it), then try again",
             )
         case sqlite3.SQLITE_IOERR:
-            return DatabaseError(
+            return DatabaseUnwritable(
                 f"the disk failed under the database {path}: {error}",
                 "look at `dmesg`, and replace the card or disk if it fails again",
             )

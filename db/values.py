@@ -17,6 +17,31 @@ def from_ms(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
+def to_us(moment: datetime) -> int:
+    """Whole microseconds since 1970: all that a datetime knows."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_us(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+FINEST = 16
+
+
+def fineness(frame: int, first_frame: int) -> int:
+    """The place of a capture in the order coarse to fine, from 0 for the event's first to FINEST.
+
+    What counts is how often 2 divides the distance from the first frame: of 8 frames come 0, then
+    4, then 2 and 6, then the odd ones. So it is known when a capture is met, whatever becomes of
+    the event; it never has to be written again; and frames numbered in steps (1, 6, 11, ...) are
+    halved as evenly. Two events of any length are looked at equally densely.
+    """
+    distance = frame - first_frame
+    halvings = (distance & -distance).bit_length() - 1  # -1 for no distance
+    return 0 if distance == 0 else max(1, FINEST - halvings)
+
+
 def frame_format(file_name: str, frame: int) -> str:
     """A printf format that gives the file names of an event from their frames.
 

@@ -12,7 +12,7 @@ from annotator.cli.when import When
 from annotator.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
-    from annotator.app import BackfillState
+    from annotator.app.running import BackfillState
 
 
 @click.command()
@@ -37,20 +37,19 @@ def backfill(
     Example:
       annotator backfill --monitor FrontDoor --since 30d
     """
-    from annotator import app
+    from annotator.app import running
     from annotator.domain import Window
 
     start_logging()
     config = load_config()
     window = Window(monitors=monitors, since=since, until=until)
     with _Bar() as bar:
-        state = app.backfill(config, window, paths, bar.tell)
+        state = running.backfill(config, window, paths, bar.tell)
     return _report(state)
 
 
 def _report(state: BackfillState) -> int:
-    walk = state.walk
-    output.note(f"{walk.captures} captures in {walk.events} events, {walk.added} of them new")
+    output.note(f"{state.captures} captures in {state.events} events, {state.added} of them new")
     failed = 0
     if state.progress is not None:
         failed = state.progress.failed
@@ -58,13 +57,13 @@ def _report(state: BackfillState) -> int:
         output.note(f"{state.progress.annotated} annotated ({seen}), {failed} failed")
         for reason, count in sorted(state.progress.reasons.items()):
             output.warn(f"  {count} x {reason}")
-    if walk.unreadable:
-        output.warn(f"{walk.unreadable} folders or paths could not be read")
+    if state.unlistable:
+        output.warn(f"{state.unlistable} folders or paths could not be read")
     if state.interrupted:
         where = "the daemon goes on" if state.handed_over_to else "start it again to go on"
         output.note(f"stopped; {state.waiting} captures wait: {where}")
         return EXIT_INTERRUPTED
-    if failed or walk.unreadable:
+    if failed or state.unlistable:
         output.note("`annotator status --failures 20` names them")
         return EXIT_PARTIAL
     return EXIT_OK

@@ -11,7 +11,7 @@ from annotator.cli.options import common_options, load_config
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
-    from annotator.app import Looked
+    from annotator.app.looking import Looked
 
 
 @click.command()
@@ -28,20 +28,20 @@ def detect(paths: tuple[Path, ...], form: str, save: Path | None) -> int:
     Example:
       annotator detect driveway.jpg --format json
     """
-    from annotator import app
+    from annotator.app import looking
     from annotator.domain import Failure
 
     unreadable = 0
 
     def looked() -> Iterator[Looked]:
         nonlocal unreadable
-        for one in app.detect(load_config(), paths):
+        for one in looking.detect(load_config(), paths):
             if isinstance(one.result, Failure):
                 unreadable += 1
                 output.warn(f"{one.path}: {one.result.message}")
                 continue
             if save:
-                drawn = app.draw_detections(one.path, one.result.detections, save)
+                drawn = looking.draw_detections(one.path, one.result.detections, save)
                 output.note(f"wrote {drawn}")
             yield one
 

@@ -9,13 +9,16 @@ from collections.abc import Sequence
 
 import click
 
-from annotator import __version__
+from annotator import __version__, journal
+from annotator.cli.accept_store import accept_store
 from annotator.cli.backfill import backfill
 from annotator.cli.config import config
 from annotator.cli.detect import detect
+from annotator.cli.failures import failures
 from annotator.cli.models import models
 from annotator.cli.options import common_options
 from annotator.cli.query import query
+from annotator.cli.service import service
 from annotator.cli.show import show
 from annotator.cli.status import status
 from annotator.cli.watch import watch
@@ -26,7 +29,7 @@ from annotator.errors import EXIT_INTERRUPTED, EXIT_OK, AnnotatorError
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 a bug, 2 wrong use, 3 done but some captures could not be "
     "looked at, 4 configuration, 5 store, 6 models, 7 database, 8 another annotator runs, "
-    "9 inference runtime, 130 Ctrl-C.",
+    "9 inference runtime, 10 service, 130 Ctrl-C.",
 )
 @click.version_option(__version__, prog_name="annotator")
 @common_options
@@ -40,7 +43,19 @@ def cli() -> None:
     """
 
 
-for command in (watch, backfill, query, show, status, detect, models, config):
+for command in (
+    watch,
+    backfill,
+    query,
+    show,
+    status,
+    failures,
+    detect,
+    models,
+    config,
+    service,
+    accept_store,
+):
     cli.add_command(command)
 
 
@@ -63,11 +78,19 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except AnnotatorError as error:
-        click.secho(f"annotator: {error}", fg="red", err=True)
-        if error.next_step:
-            click.echo(f"  next: {error.next_step}", err=True)
+        _complain(error)
         return error.exit_code
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _complain(error: AnnotatorError) -> None:
+    next_step = f"  next: {error.next_step}" if error.next_step else ""
+    if journal.is_stderr():
+        click.echo(journal.marked(f"{error}\n{next_step}".rstrip(), logging.ERROR), err=True)
+        return
+    click.secho(f"annotator: {error}", fg="red", err=True)
+    if next_step:
+        click.echo(next_step, err=True)
 
 
 def main() -> None:

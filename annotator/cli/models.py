@@ -12,7 +12,7 @@ from annotator.cli.options import common_options, load_config
 from annotator.errors import EXIT_OK, ModelError
 
 if TYPE_CHECKING:
-    from annotator.app import Download
+    from annotator.app.modelling import Download
 
 
 @click.group()
@@ -29,7 +29,7 @@ def list_models() -> None:
     Example:
       annotator models list
     """
-    from annotator import app
+    from annotator.app import modelling
 
     columns = ("model", "for", "input", "cpu", "edgetpu", "licence", "about")
     rows = [
@@ -42,7 +42,7 @@ def list_models() -> None:
             model.licence,
             model.about,
         )
-        for model in app.models(load_config())
+        for model in modelling.models(load_config())
     ]
     output.table(columns, rows, folding=("licence", "about"))
 
@@ -60,12 +60,12 @@ def fetch(names: tuple[str, ...], edgetpu: bool, mirror: str | None) -> None:
       annotator models fetch
       annotator models fetch ssd_mobilenet_v2_coco --edgetpu
     """
-    from annotator import app
+    from annotator.app import modelling
 
     config = load_config()
     place = mirror or os.environ.get("ANNOTATOR_MODEL_MIRROR") or config.models.mirror
     with _bars() as tell:
-        fetched = app.fetch_models(config, names, place, edgetpu, tell)
+        fetched = modelling.fetch_models(config, names, place, edgetpu, tell)
     for model in fetched:
         if model.complaints:
             output.warn(model.complaints[0])
@@ -84,10 +84,10 @@ def verify() -> int:
     Example:
       annotator models verify
     """
-    from annotator import app
+    from annotator.app import modelling
 
     wrong = 0
-    for checked in app.verify_models(load_config()):
+    for checked in modelling.verify_models(load_config()):
         wrong += not checked.good
         click.echo(f"{'good ' if checked.good else 'WRONG'} {checked.path}")
     return ModelError.exit_code if wrong else EXIT_OK

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from annotator.errors import ConfigError
+
 if TYPE_CHECKING:
     from annotator.config import Config
 
@@ -60,25 +62,41 @@ def _remember(context: click.Context, name: str, value: object) -> None:
         given[name] = value
 
 
-def load_config() -> Config:
-    """The configuration for the running command. Raises ConfigError."""
+def load_config(named: Path | None = None) -> Config:
+    """The configuration for the running command, from `named` if given. Raises ConfigError."""
     from annotator import config as configuration
 
     given = click.get_current_context().ensure_object(dict)
-    loaded = configuration.load_config(configuration.find_config(given.get("config_file")))
+    named = named or given.get("config_file")
+    loaded = configuration.load_config(configuration.find_config(named))
     return loaded.with_places(store=given.get("store"), database=given.get("database"))
 
 
+def service_config_file() -> Path:
+    """The file a service is set up with: the named one, else the system's. Raises ConfigError.
+
+    Not the one beside the person who sets it up, and not what the command line says otherwise: the
+    daemon would have neither.
+    """
+    from annotator.config import SYSTEM_CONFIG
+
+    given = click.get_current_context().ensure_object(dict)
+    for option in ("store", "database"):
+        if option in given:
+            raise ConfigError(
+                f"--{option} does not reach the service", "write it into the configuration"
+            )
+    file: Path | None = given.get("config_file")
+    return file or SYSTEM_CONFIG
+
+
 def start_logging() -> None:
-    """Log lines go to stderr; under systemd without a time, since the journal has its own."""
+    """Log lines go to stderr, with the time, or as the journal wants them."""
     import logging
-    import os
+
+    from annotator import journal
 
     verbose = click.get_current_context().ensure_object(dict).get("verbose", False)
-    journal = "JOURNAL_STREAM" in os.environ
-    logging.basicConfig(
-        format="%(message)s" if journal else "%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    logging.basicConfig(handlers=[journal.stderr_handler()])
     for ours in ("annotator", "db"):
         logging.getLogger(ours).setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -54,7 +54,7 @@ def query(
     Example:
       annotator query --label person --monitor FrontDoor --since yesterday --limit 20
     """
-    from annotator import app
+    from annotator.app import asking
     from annotator.domain import CaptureQuery
 
     config = load_config()
@@ -67,7 +67,7 @@ def query(
         min_score=min_score,
         limit=limit,
     )
-    found: Iterable[Sighting] = app.query(config, question)
+    found: Iterable[Sighting] = asking.query(config, question)
     if config.store.root is not None:
         root = config.store.root
         found = (replace(one, path=str(root / one.path)) for one in found)

@@ -22,7 +22,7 @@ def show(captures: tuple[Path, ...], folder: Path) -> None:
     Example:
       annotator show FrontDoor/24/05/01/18/30/00/00012-capture.jpg -o pictures
     """
-    from annotator import app
+    from annotator.app import asking
 
-    for _, written in app.show(load_config(), captures, folder):
+    for _, written in asking.show(load_config(), captures, folder):
         click.echo(str(written))

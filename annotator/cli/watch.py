@@ -16,7 +16,7 @@ def watch() -> None:
     Example:
       annotator watch --config /etc/annotator/annotator.toml
     """
-    from annotator import app
+    from annotator.app import running
 
     start_logging()
-    app.watch(load_config())
+    running.watch(load_config())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from annotator import ports
 from annotator.config import Config, DetectionSettings, FaceSettings
-from annotator.domain import BoundingBox, Detection, Face, Provenance
+from annotator.domain import BoundingBox, Detection, Face, FaceModels, Provenance
 from annotator.errors import ModelError, RuntimeUnavailable
 from annotator.inference.catalogue import (
     AUTO,
@@ -103,14 +103,13 @@ class ModelVision:
         finder = self._finder(settings.model)
         return self._reader.read(_decoded_here(picture), persons, finder, settings)
 
-    def provenance(self, detection: DetectionSettings, faces: FaceSettings) -> Provenance:
-        detector, _ = self._detector(detection.model)
-        if not faces.enabled:
-            return Provenance(detector.provenance, detector.delegate)
-        return Provenance(
-            detector.provenance,
-            detector.delegate,
-            face_detector=self._finder(faces.model).provenance,
+    def provenance(self, settings: DetectionSettings) -> Provenance:
+        detector, _ = self._detector(settings.model)
+        return Provenance(detector.provenance, detector.delegate)
+
+    def face_models(self, settings: FaceSettings) -> FaceModels:
+        return FaceModels(
+            face_detector=self._finder(settings.model).provenance,
             embedder=self._reader.embedder,
             recogniser=self._recogniser.provenance,
         )

@@ -24,7 +24,8 @@ import calendar
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from annotator.domain import Capture, Event
@@ -38,6 +39,16 @@ _BYPRODUCT = re.compile(r"(?:[0-9]+-analyse|snapshot|alarm|objdetect)\.jpg")
 
 _LONGEST_NAME = 255
 _LARGEST_FRAME = 2**63 - 1
+_LONGEST_ID = 18  # digits
+
+# Just under an hour, since the last moment of a directory's hour is 59:59.999999.
+_LONG = timedelta(minutes=59)
+
+IDS_AHEAD = 3
+"""How many event ids beyond the last one are expected: those of monitors that record at once."""
+
+DEFAULT_DIGITS = 5
+"""The digits of a frame number that ZoneMinder is set to write (ZM_EVENT_IMAGE_DIGITS)."""
 
 Parts = tuple[str, ...]
 """The names of the directories from a monitor's directory down; () is that directory itself."""
@@ -64,6 +75,11 @@ class Branch:
     def path(self) -> str:
         """Relative to the root; "" is the root."""
         return "/".join(name for name in (self.monitor.directory, *self.parts) if name)
+
+    @property
+    def above(self) -> Branch:
+        """The directory that this one is in; a monitor's is in itself."""
+        return Branch(self.monitor, self.parts[:-1])
 
     def is_within(self, other: Branch) -> bool:
         """Whether it is `other` or lies somewhere below it."""
@@ -99,6 +115,13 @@ class Place:
     def is_dated(self) -> bool:
         return self.first is not None and self.certain
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it only leads on to events of an hour or longer, so that few such are made."""
+        if self.first is None or self.last is None:
+            return False
+        return self.leads and self.last - self.first > _LONG
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -117,7 +140,7 @@ class Layout:
 
     def place(self, branch: Branch) -> Place | None:
         """What a directory is by its names; None where the layout knows no such directory."""
-        place = _RULES[self.name](branch.parts)
+        place = _place(self.name, branch.parts)
         if branch.monitor.directory or place is None:
             return place
         # The directories in the root are the monitors, no part of the root's own event.
@@ -181,6 +204,40 @@ class Layout:
         last = place.last if place else None
         return NewestKey(last is None, last, tuple(natural_key(name) for name in branch.parts))
 
+    def is_event_id(self, branch: Branch) -> bool:
+        """Whether a directory is named by a number that tells no more of the time than above."""
+        if not branch.parts or not _NUMBER.fullmatch(branch.parts[-1]):
+            return False
+        place, above = self.place(branch), self.place(branch.above)
+        return bool(place and above) and _span(place) == _span(above)
+
+    def successors(self, branch: Branch, last_id: int) -> tuple[Branch, ...]:
+        """The directories beside `branch` that a recorder is expected to make next.
+
+        The next date or number; of event ids, which all monitors share, those beyond `last_id`,
+        the highest known. None where names cannot tell, as that of the second an event begins in.
+        """
+        name, place = branch.parts[-1] if branch.parts else "", self.place(branch)
+        following: list[str] = []
+        if place is None or len(name) > _LONGEST_ID:
+            pass
+        elif day := _date(name):
+            following = [f"{day + timedelta(days=1):%Y-%m-%d}"] if day < date.max else []
+        elif self.is_event_id(branch):
+            beyond = range(last_id + 1, last_id + 1 + IDS_AHEAD)
+            following = [str(number) for number in sorted({int(name) + 1, *beyond})]
+        elif place.leads and _NUMBER.fullmatch(name):
+            following = [f"{int(name) + 1:0{len(name)}d}"]
+        beside = (Branch(branch.monitor, (*branch.parts[:-1], name)) for name in following)
+        return tuple(branch for branch in beside if self.place(branch))
+
+    def is_event(self, branch: Branch) -> bool:
+        """Whether a directory is one in which ZoneMinder's captures are expected."""
+        place = self.place(branch)
+        if place is None or place.frame is None:
+            return False
+        return place.frame is _zoneminder_frame or self.is_event_id(branch)
+
     def _to_utc(self, local: datetime) -> datetime:
         return (local if self.zone is None else local.replace(tzinfo=self.zone)).astimezone(UTC)
 
@@ -209,6 +266,17 @@ def is_text(name: str) -> bool:
 def printable(path: str) -> str:
     """A path as valid text, whatever its names are made of."""
     return path.encode("utf-8", "backslashreplace").decode()
+
+
+def frame_digits(file_name: str) -> int | None:
+    """How many digits ZoneMinder gave the frame number of this file; None for any other name."""
+    match = _CAPTURE.fullmatch(file_name)
+    return len(match[1]) if match else None
+
+
+def frame_name(frame: int, digits: int) -> str:
+    """ZoneMinder's name for a capture."""
+    return f"{frame:0{digits}d}-capture.jpg"
 
 
 def _is_usable(name: str) -> bool:
@@ -283,6 +351,12 @@ def _auto(parts: Parts) -> Place | None:
     )
 
 
+# The ends of a tree are asked about at every look.
+@lru_cache(maxsize=4096)
+def _place(layout: str, parts: Parts) -> Place | None:
+    return _RULES[layout](parts)
+
+
 _RULES: dict[str, Callable[[Parts], Place | None]] = {
     "deep": _deep,
     "medium": _medium,
@@ -290,6 +364,17 @@ _RULES: dict[str, Callable[[Parts], Place | None]] = {
     "plain": _plain,
     "auto": _auto,
 }
+
+
+def _span(place: Place | None) -> tuple[datetime | None, datetime | None] | None:
+    return (place.first, place.last) if place else None
+
+
+def _date(name: str) -> date | None:
+    try:
+        return date.fromisoformat(name) if _DATE.fullmatch(name) else None
+    except ValueError:
+        return None
 
 
 def _dated(year: int, rest: list[int], frame: Callable[[str], int | None] | None) -> Place | None:

@@ -1,34 +1,136 @@
-"""Is the store really there? Lists the root, and remembers which file system it is on.
+"""Is the store really there, and is it the same one?
 
-After an unmount the mount point is an empty local directory that lists well, so a listing alone
-proves nothing: the file system must also be the one that was there before.
+After an unmount the mount point is an empty local directory that lists well, and a cached listing
+still answers when the connection is dead. So the store must be on the file system that it was on
+before, which /proc/self/mountinfo tells without ever blocking, and must answer a question that no
+cache can answer, which may block for as long as the other side likes.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import secrets
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from annotator.errors import StoreUnavailable
+from annotator.nvr.beneath import opened
 
 MOUNTINFO = Path("/proc/self/mountinfo")
+FUSE_CONNECTIONS = Path("/sys/fs/fuse/connections")
+UUIDS = Path("/dev/disk/by-uuid")
 
+_NETWORK_KINDS = frozenset(
+    {"9p", "afs", "ceph", "cifs", "davfs", "glusterfs", "nfs", "nfs4", "smb3", "smbfs"}
+)
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
+_MOST_LINKS = 40  # the kernel's own limit
+_SYSTEMCTL_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A mounted file system: where, of which type ("fuse.sshfs", "ext4"), and from what."""
+    """A mounted file system: where, of which type ("fuse.sshfs", "ext4"), and from what.
+
+    `device` is "major:minor"; a network mount gets another each time it is mounted.
+    """
 
     point: str
     kind: str
     source: str
+    device: str = field(default="", compare=False)
+
+    @property
+    def may_block(self) -> bool:
+        """Whether touching it may wait for another computer, or for it to be mounted at all."""
+        return is_network(self.kind) or self.kind == "autofs"
+
+    @property
+    def identity(self) -> str:
+        """What tells this store from others, after a reboot too; see `identify`."""
+        if self.may_block:
+            return f"{self.kind} {self.source}"
+        uuid = _uuid(self)
+        return f"{self.kind} {uuid}" if uuid else self.kind
 
     def __str__(self) -> str:
         return f"{self.source} ({self.kind}) on {self.point}"
+
+
+def is_network(identity: str) -> bool:
+    """Whether an identity is that of a network mount or of any other FUSE file system."""
+    kind = identity.partition(" ")[0]
+    return kind in _NETWORK_KINDS or kind.startswith("fuse.")
+
+
+def identify(root: Path, mountinfo: bytes | None = None) -> str:
+    """What tells this store from others, after a reboot too. Never blocks.
+
+    A network mount's type and source ("fuse.sshfs cam@nvr:/events"), a disk's type and UUID; the
+    bare type where it has none, "" where the system does not tell. An automount that is yet to be
+    mounted is "autofs …", and an unmounted mount point is what the disk under it is.
+    """
+    mount = mount_holding(root, mountinfo)
+    return mount.identity if mount else ""
+
+
+def ask(root: Path) -> None:
+    """Ask the store something that no cache can answer. May block for as long as it likes.
+
+    Raises StoreUnavailable. Asks for a name that nobody uses, since names that are not there are
+    not remembered by sshfs, and asking below an automount point mounts it.
+    """
+    try:
+        with opened(root, "", os.O_PATH | os.O_DIRECTORY) as descriptor:
+            try:
+                os.stat(f".annotator-{secrets.token_hex(8)}", dir_fd=descriptor)
+            except FileNotFoundError:
+                return
+    except OSError as error:
+        raise unavailable(root, error) from error
+
+
+def recover_abort(
+    root: Path,
+    *,
+    mountinfo: bytes | None = None,
+    connections: Path = FUSE_CONNECTIONS,
+    systemctl: Sequence[str] = ("systemctl",),
+) -> str:
+    """Free whatever is blocked in the sshfs mount that holds `root`, and mount it anew.
+
+    Says what was done, or why not; raises nothing and waits for nothing but systemctl's answer.
+    Only a FUSE connection of sshfs is ever aborted: everything in it fails at once with an error.
+    """
+    mount = mount_holding(root, mountinfo)
+    if mount is None or mount.kind != "fuse.sshfs":
+        return f"nothing is done: {root} is on {mount or 'no known mount'}, which is not sshfs"
+    connection = connections / mount.device.rpartition(":")[2]
+    try:
+        (connection / "abort").write_bytes(b"1")
+    except OSError as error:
+        aborted = f"{connection}/abort cannot be written ({os.strerror(error.errno or 0)})"
+    else:
+        aborted = f"aborted the connection of {mount}"
+    return f"{aborted}; {_restarted(unit_of(mount.point), systemctl)}"
+
+
+def unit_of(point: str) -> str:
+    """systemd's name for a mount point's unit, as `systemd-escape --path --suffix=mount`."""
+    escaped = []
+    for index, byte in enumerate(os.fsencode(point.strip("/") or "/")):
+        character = chr(byte)
+        is_plain = byte < 0x80 and (character.isalnum() or character in ":_.")
+        if character == "/":
+            escaped.append("-")
+        elif is_plain and not (character == "." and index == 0):
+            escaped.append(character)
+        else:
+            escaped.append(f"\\x{byte:02x}")
+    return "".join(escaped) + ".mount"
 
 
 def parse_mountinfo(data: bytes) -> Iterator[Mount]:
@@ -40,13 +142,25 @@ def parse_mountinfo(data: bytes) -> Iterator[Mount]:
         fields = line.split(b" ")
         if b"-" in fields[6:]:
             kind, source = (*fields[fields.index(b"-", 6) + 1 :], b"", b"")[:2]
-            yield Mount(_unescaped(fields[4]), _unescaped(kind), _unescaped(source))
+            point, device = _unescaped(fields[4]), _unescaped(fields[2])
+            yield Mount(point, _unescaped(kind), _unescaped(source), device)
 
 
-def mount_of(path: str, mounts: Iterator[Mount]) -> Mount | None:
+def mount_of(path: str, mounts: Iterable[Mount]) -> Mount | None:
     """The mount that an absolute path without links lies on; the newest where they are stacked."""
-    holding = [mount for mount in mounts if PurePosixPath(path).is_relative_to(mount.point)]
+    holding = [mount for mount in mounts if f"{path}/".startswith(f"{mount.point.rstrip('/')}/")]
     return max(reversed(holding), key=lambda mount: len(mount.point), default=None)
+
+
+def mount_holding(root: Path, mountinfo: bytes | None = None) -> Mount | None:
+    """The mount that a root lies on; None where the system does not tell. Never blocks."""
+    if mountinfo is None:
+        try:
+            mountinfo = MOUNTINFO.read_bytes()
+        except OSError:
+            return None
+    mounts = tuple(parse_mountinfo(mountinfo))
+    return mount_of(_resolved(root, mounts), mounts)
 
 
 def unavailable(root: Path, error: OSError) -> StoreUnavailable:
@@ -69,36 +183,107 @@ class RootProbe:
         self._root = root
         self._mountinfo = mountinfo
         self._expected: Mount | None = None
+        self._recognised: tuple[bytes, str | None] | None = None
 
-    def check(self) -> None:
-        """Raise StoreUnavailable unless the root can be listed and is recognised."""
+    @property
+    def mount(self) -> Mount | None:
+        """What the root was last recognised on."""
+        return self._expected
+
+    def check(self, expected: str | None = None) -> None:
+        """Raise StoreUnavailable unless the root answers, can be listed and is recognised."""
+        # First, because this is what makes an automount mount.
+        ask(self._root)
         try:
-            # First, because listing is what makes an automount mount.
             with os.scandir(self._root) as entries:
                 next(entries, None)
         except OSError as error:
             raise unavailable(self._root, error) from error
-        self.recognise()
+        self.recognise(expected)
 
-    def recognise(self) -> None:
-        """Raise StoreUnavailable if the root is no longer on the mount it was on before.
+    def recognise(self, expected: str | None = None) -> None:
+        """Raise StoreUnavailable if the root is not on the mount it was on before. Never blocks.
 
-        A mount that came over the one seen before, nearer to the root, is the store that was
-        waited for. Where the system does not tell its mounts, every root is recognised.
+        `expected` is the identity that it must have, if any. A mount that came over the one seen
+        before, nearer to the root, is the store that was waited for. Where the system does not
+        tell its mounts, every root is recognised.
         """
         try:
-            mounts = parse_mountinfo(self._mountinfo.read_bytes())
+            mountinfo = self._mountinfo.read_bytes()
         except OSError:
             return
-        found, expected = mount_of(os.path.realpath(self._root), mounts), self._expected
-        if found is None or found == expected:
+        if self._recognised == (mountinfo, expected):
             return
-        if expected is not None and len(found.point) <= len(expected.point):
+        found = mount_holding(self._root, mountinfo)
+        if found is None:
+            return
+        if expected is not None and found.identity != expected:
             raise StoreUnavailable(
-                f"the event store {self._root} should be on {expected}, but is on {found}",
-                f"mount it again: `mount {expected.point}`",
+                f"the event store {self._root} should be {expected}, but is on {found}",
+                f"mount it: `mount {self._root}`",
             )
-        self._expected = found
+        before = self._expected
+        if before is not None and found != before and len(found.point) <= len(before.point):
+            raise StoreUnavailable(
+                f"the event store {self._root} should be on {before}, but is on {found}",
+                f"mount it again: `mount {before.point}`",
+            )
+        self._expected, self._recognised = found, (mountinfo, expected)
+
+
+def _resolved(root: Path, mounts: Sequence[Mount]) -> str:
+    """The root without the links that lead to it, as far as no mount that may block is touched."""
+    path, links = "/", 0
+    ahead = list(reversed(PurePosixPath(root).parts[1:]))
+    while ahead:
+        name = ahead.pop()
+        here, path = path, os.path.normpath(os.path.join(path, name))  # noqa: PTH118
+        mount = mount_of(path, mounts)
+        if mount and mount.may_block:
+            return os.path.normpath(os.path.join(path, *reversed(ahead)))  # noqa: PTH118
+        try:
+            target = PurePosixPath(os.readlink(path))  # noqa: PTH115
+        except OSError:
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            break
+        ahead += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+        path = "/" if target.is_absolute() else here
+    return path
+
+
+def _uuid(mount: Mount) -> str | None:
+    """The UUID by which the system knows a disk's file system."""
+    major, _, minor = mount.device.partition(":")
+    devices = {os.makedev(int(major), int(minor))} if major.isdigit() and minor.isdigit() else set()
+    try:
+        if mount.source.startswith("/dev/"):  # btrfs has a device number of its own
+            devices.add(Path(mount.source).stat().st_rdev)
+        links = sorted(UUIDS.iterdir())
+    except OSError:
+        return None
+    for link in links:
+        try:
+            if link.stat().st_rdev in devices:
+                return link.name
+        except OSError:
+            continue
+    return None
+
+
+def _restarted(unit: str, systemctl: Sequence[str]) -> str:
+    command = [*systemctl, "--no-block", "restart", unit]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=_SYSTEMCTL_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{unit} could not be restarted: {error}"
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip()
+        return f"{unit} could not be restarted: {reason or f'exit code {done.returncode}'}"
+    return f"{unit} is being restarted"
 
 
 def _unescaped(field: bytes) -> str:

@@ -10,13 +10,22 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from annotator.config import StoreSettings
-from annotator.domain import Capture, CaptureContent, Event, Failure, Reason, Window
+from annotator.domain import (
+    Capture,
+    CaptureContent,
+    Event,
+    Failure,
+    FileStamp,
+    Reason,
+    Window,
+)
 from annotator.errors import CaptureUnreadable, ConfigError
 from annotator.nvr.beneath import is_mount_gone, is_shortage, opened, read_up_to
 from annotator.nvr.jpeg import require_whole
@@ -30,7 +39,7 @@ from annotator.nvr.layout import (
     printable,
 )
 from annotator.nvr.mount import RootProbe, unavailable
-from annotator.nvr.walk import walk
+from annotator.nvr.walk import Throttle, walk
 
 _LATEST_TIME_S = datetime(9998, 1, 1, tzinfo=UTC).timestamp()
 
@@ -60,21 +69,56 @@ class Listing:
     failures: tuple[Failure, ...]
 
 
-class EventTree:
-    """The CaptureStore of a directory; captures over `max_capture_bytes` are not read."""
+Sort = Callable[[str, bool], Capture | Branch | None]
+"""Tells what an entry of a directory is, by its name and whether it is a directory."""
 
-    def __init__(self, root: str | Path, layout: Layout, *, max_capture_bytes: int) -> None:
+Ask = Callable[[str], Capture | Branch | None]
+"""Tells what of that name is in a directory now, where a listing may be old. Raises OSError."""
+
+
+def _at_once() -> None:
+    pass
+
+
+class EventTree:
+    """The CaptureStore of a directory; captures over `max_capture_bytes` are not read.
+
+    `pause` is called before each listing of a walk. To build one never touches the disk.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        layout: Layout,
+        *,
+        max_capture_bytes: int,
+        pause: Callable[[], None] = _at_once,
+    ) -> None:
         self.root = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would touch the mount
         self.layout = layout
         self.max_capture_bytes = max_capture_bytes
+        self.pause = pause
         self._probe = RootProbe(self.root)
         # A capture directly in the root belongs to a monitor named as the root directory is.
         self._root_monitor = Monitor(self.root.name or "root", "")
         self._known = {"": self._root_monitor}
 
-    def check(self) -> None:
-        """Raise StoreUnavailable unless the root can be listed and is what it was before."""
-        self._probe.check()
+    def check(self, expected: str | None = None) -> None:
+        """Raise StoreUnavailable unless the root can be listed and is what it was before.
+
+        `expected` is the identity it must have (`annotator.nvr.mount.identify`), if any.
+        """
+        self._probe.check(expected)
+
+    def recognise(self) -> None:
+        """Raise StoreUnavailable if the root is no longer the store it was; never blocks."""
+        self._probe.recognise()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it was last recognised on a disk of this computer; False where not known."""
+        mount = self._probe.mount
+        return mount is not None and not mount.may_block
 
     def monitors(self) -> Roll:
         """The monitors: one per real directory in the root, however many names it has.
@@ -124,24 +168,19 @@ class EventTree:
 
         With `since`, whatever its names do not date is left out if it has not changed since.
         """
-        event = self.layout.event(branch)
-        place = self.layout.place(branch)
+        event, place, sort = self.layout.event(branch), self.layout.place(branch), self.sort(branch)
         captures, branches = list[Capture](), list[Branch]()
         if place is None:
             return Listing(event, (), (), ())
-        with opened(self.root, branch.path, os.O_DIRECTORY) as descriptor:
+        with self.entries(branch) as (descriptor, entries):
             is_stale = not place.is_dated and _is_older(partial(os.fstat, descriptor), since)
-            frame_of = None if is_stale else place.frame
-            with os.scandir(descriptor) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        below = Branch(branch.monitor, (*branch.parts, entry.name))
-                        if place.leads and self._may_hold(below, entry, since):
-                            branches.append(below)
-                    elif frame_of and (frame := frame_of(entry.name)) is not None:
-                        captures.append(Capture(event, entry.name, frame))
+            for entry in entries:
+                found = sort(entry.name, entry.is_dir(follow_symlinks=False))
+                if isinstance(found, Branch):
+                    if self._may_hold(found, entry, since):
+                        branches.append(found)
+                elif found and not is_stale:
+                    captures.append(found)
         captures.sort(key=lambda capture: (capture.frame, capture.file_name))
         paths = [capture.path for capture in captures] + [below.path for below in branches]
         return Listing(
@@ -150,6 +189,45 @@ class EventTree:
             tuple(below for below in branches if is_text(below.parts[-1])),
             tuple(_not_text(path) for path in paths if not is_text(path)),
         )
+
+    @contextmanager
+    def entries(self, branch: Branch) -> Iterator[tuple[int, Iterator[os.DirEntry[str]]]]:
+        """An open directory and what is in it, hidden names left out. Raises OSError."""
+        with (
+            opened(self.root, branch.path, os.O_DIRECTORY) as descriptor,
+            os.scandir(descriptor) as entries,
+        ):
+            yield descriptor, (entry for entry in entries if not entry.name.startswith("."))
+
+    @contextmanager
+    def asking(self, branch: Branch) -> Iterator[Ask]:
+        """Questions about names in one directory, as Ask, without listing it. Raises OSError."""
+        sort = self.sort(branch)
+
+        def ask(name: str) -> Capture | Branch | None:
+            try:
+                mode = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                return None
+            return sort(name, stat.S_ISDIR(mode))
+
+        with opened(self.root, branch.path, os.O_DIRECTORY | os.O_PATH) as descriptor:
+            yield ask
+
+    def sort(self, branch: Branch) -> Sort:
+        """How to tell what the entries of a directory are; for all others the answer is None."""
+        event, place = self.layout.event(branch), self.layout.place(branch)
+
+        def sort(name: str, is_directory: bool) -> Capture | Branch | None:
+            if place is None:
+                return None
+            if is_directory:
+                below = Branch(branch.monitor, (*branch.parts, name))
+                return below if place.leads and self.layout.place(below) else None
+            frame = place.frame(name) if place.frame else None
+            return None if frame is None else Capture(event, name, frame)
+
+        return sort
 
     def read(self, capture: Capture) -> CaptureContent:
         """The capture's bytes, complete as its end marker shows, and its modification time.
@@ -163,17 +241,34 @@ class EventTree:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise CaptureUnreadable(Reason.UNREADABLE, "it is not a file")
                 jpeg = read_up_to(descriptor, self.max_capture_bytes + 1)
-                modified_s = os.fstat(descriptor).st_mtime
+                modified_at = _moment(os.fstat(descriptor).st_mtime)
         except OSError as error:
             raise self._unreadable(capture, error) from error
-        # A damaged file system may tell any time at all.
-        modified_at = datetime.fromtimestamp(min(max(0.0, modified_s), _LATEST_TIME_S), UTC)
         try:
             require_whole(jpeg, self.max_capture_bytes)
         except CaptureUnreadable as error:
-            error.modified_at = modified_at  # tells a file in the making from an old one
+            # By what came and not by what the system tells, so that a whole file of which a dying
+            # connection brought less looks changed the next time.
+            error.stamp = FileStamp(len(jpeg), modified_at)
             raise
         return CaptureContent(jpeg, modified_at)
+
+    def stamp(self, capture: Capture) -> FileStamp | None:
+        """The file as it is now; None if it is gone. Raises CaptureUnreadable, StoreUnavailable.
+
+        On a network mount a read soon after this may be cut at the size told here.
+        """
+        self.absolute(capture)
+        directory, _, name = capture.path.rpartition("/")
+        try:
+            with opened(self.root, directory, os.O_DIRECTORY | os.O_PATH) as descriptor:
+                found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+        except OSError as error:
+            unreadable = self._unreadable(capture, error)
+            if unreadable.reason is Reason.VANISHED:
+                return None
+            raise unreadable from error
+        return FileStamp(found.st_size, _moment(found.st_mtime))
 
     def capture(self, path: str | Path) -> Capture | None:
         """The capture that a path, absolute or relative to the root, names; None for any other.
@@ -259,9 +354,7 @@ class EventTree:
     def _may_hold(self, branch: Branch, entry: os.DirEntry[str], since: datetime | None) -> bool:
         """Whether a directory leads to captures that began at or after `since`."""
         place = self.layout.place(branch)
-        if place is None:
-            return False
-        if place.is_dated or place.leads:
+        if since is None or place is None or place.is_dated or place.leads:
             return True
         return not _is_older(partial(entry.stat, follow_symlinks=False), since)
 
@@ -282,8 +375,11 @@ class EventTree:
         self.check()
 
 
-def open_tree(settings: StoreSettings) -> EventTree:
-    """The store that the [store] section describes. Raises ConfigError where it names none."""
+def open_tree(settings: StoreSettings, *, listings_per_s: float | None = None) -> EventTree:
+    """The store that the [store] section describes. Raises ConfigError where it names none.
+
+    Its walks list at most so many directories per second.
+    """
     if settings.root is None:
         raise ConfigError(
             "no event store is named",
@@ -293,7 +389,13 @@ def open_tree(settings: StoreSettings) -> EventTree:
         settings.root,
         layout_named(settings.layout, settings.timezone),
         max_capture_bytes=int(settings.max_capture_mb * 1e6),
+        pause=Throttle(listings_per_s) if listings_per_s else _at_once,
     )
+
+
+def _moment(modified_s: float) -> datetime:
+    # A damaged file system may tell any time at all.
+    return datetime.fromtimestamp(min(max(0.0, modified_s), _LATEST_TIME_S), UTC)
 
 
 def _not_text(path: str) -> Failure:

@@ -8,8 +8,9 @@ names wait in memory.
 from __future__ import annotations
 
 import heapq
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,30 @@ class _Pending:
 
     def __lt__(self, other: _Pending) -> bool:
         return self.key > other.key
+
+
+class Throttle:
+    """Called before each listing, it waits so that there are at most so many per second.
+
+    After a quiet while it does not make up for lost time: a recorder should not notice a walk.
+    """
+
+    def __init__(
+        self,
+        listings_per_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._interval_s = 1 / listings_per_s
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._due_s = 0.0
+
+    def __call__(self) -> None:
+        early_s = self._due_s - self._monotonic()
+        if early_s > 0:
+            self._sleep(early_s)
+        self._due_s = self._monotonic() + self._interval_s
 
 
 def walk(tree: EventTree, window: Window) -> Iterator[Found]:
@@ -68,6 +93,7 @@ def _search(tree: EventTree, window: Window, starts: set[Branch]) -> Iterator[Fo
         if not pending:
             return
         branch = heapq.heappop(pending).branch
+        tree.pause()
         try:
             listing = tree.look(branch, window.since)
         except OSError as error:

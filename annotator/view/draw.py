@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 from zlib import crc32
 
@@ -20,7 +21,7 @@ from annotator.domain import (
     Reason,
     Sighting,
 )
-from annotator.errors import CaptureUnreadable
+from annotator.errors import CaptureUnreadable, StoreError
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -69,6 +70,19 @@ def draw(
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()
+
+
+def save_drawing(jpeg: bytes, name: str, output: Path) -> Path:
+    """Write a drawn picture under one flat name made from the capture's path."""
+    target = output / name.strip("/").replace("/", "_")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(jpeg)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {target}: {error.strerror}", "name another folder"
+        ) from error
+    return target
 
 
 def marks_of(seen: Iterable[Detection | Sighting]) -> tuple[Mark, ...]:

@@ -5,6 +5,7 @@ A test class inherits from `StoreContract` and provides the fixture `world`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from annotator.domain import (
     Event,
     Face,
     Failure,
+    FileStamp,
     Gate,
     Identification,
     Identity,
@@ -29,6 +31,8 @@ from annotator.domain import (
     Provenance,
     Reason,
     Sighting,
+    SkipReason,
+    Totals,
 )
 from annotator.errors import QueryError
 from annotator.ports import AnnotationStore, Backlog, SightingQueries
@@ -121,6 +125,15 @@ class StoreContract:
         assert world.backlog.add(several, Origin.LIVE) == 3
         assert world.backlog.add(several, Origin.LIVE) == 0
 
+    def test_one_call_may_tell_differently_of_one_event(self, world: World) -> None:
+        (dated,) = captures(event(), 1)
+        undated = replace(dated, event=replace(event(), started_at=None))
+        renamed = replace(dated, event=replace(event(), monitor="Gate"))
+        assert world.backlog.add([dated, undated, renamed], Origin.LIVE) == 1
+        world.store.record([], [failure(dated)])
+        assert world.backlog.take_up_again([renamed, dated, undated]) == 1
+        assert world.backlog.waiting() == 1
+
     def test_names_that_do_not_follow_the_frame_are_captures_too(self, world: World) -> None:
         plain = Event("Photos", "Photos", "")
         names = ["cat.jpg", "dog.jpg", "7.jpg", "07.jpg", "100% 8%d.jpg", "été 9.jpg"]
@@ -128,7 +141,7 @@ class StoreContract:
         assert world.backlog.add(odd, Origin.BACKFILL) == len(odd)
         assert world.backlog.add(odd, Origin.BACKFILL) == 0
         leases = world.backlog.lease(99)
-        assert [lease.capture for lease in leases] == odd
+        assert {lease.capture for lease in leases} == set(odd)
         world.store.record([annotation(one, detection()) for one in odd], [])
         assert {one.path for one in world.ask()} == set(paths(odd))
 
@@ -137,9 +150,9 @@ class StoreContract:
         world.backlog.add([root], Origin.BACKFILL)
         assert paths(lease.capture for lease in world.backlog.lease(1)) == ["cat.jpg"]
 
-    def test_leases_live_first_then_newest_event_then_as_added(self, world: World) -> None:
+    def test_leases_live_first_then_newest_event_first(self, world: World) -> None:
         old, new = captures(event(0), 1, 2), captures(event(5), 1, 2)
-        undated = [Capture(Event("Photos", "Photos", ""), "a.jpg", 0)]
+        undated = captures(Event("Door", "Door", "17"), 1)
         late = captures(event(9), 1)
         world.backlog.add(undated, Origin.BACKFILL)
         world.backlog.add(old, Origin.BACKFILL)
@@ -154,6 +167,224 @@ class StoreContract:
         assert leases[0].added_at == world.clock.now()
         assert leases[0].attempts == 1
         assert len({lease.id for lease in leases}) == len(leases)
+
+    @pytest.mark.parametrize("origin", [Origin.LIVE, Origin.RECONCILE])
+    def test_leases_coarse_to_fine(self, world: World, origin: Origin) -> None:
+        old, new = event(0), event(5)
+        for frame in range(1, 9):  # both events grow
+            world.backlog.add(captures(old, frame) + captures(new, frame), origin)
+        found = [lease.capture for lease in world.backlog.lease(99)]
+        expected = [
+            *((new, 1), (old, 1)),
+            *((new, 5), (old, 5)),
+            *((new, 3), (new, 7), (old, 3), (old, 7)),
+            *((new, 2), (new, 4), (new, 6), (new, 8), (old, 2), (old, 4), (old, 6), (old, 8)),
+        ]
+        assert [(one.event, one.frame) for one in found] == expected
+
+    def test_coarse_to_fine_whatever_the_frames_are_numbered_from_and_by(
+        self, world: World
+    ) -> None:
+        for step, first in ((5, 3), (7, 0), (1, 1000)):
+            frames = [first + step * n for n in (0, 1, 2, 3, 4, 5, 6, 7)]
+            world.backlog.add(captures(event(step), *frames), Origin.LIVE)
+            found = [(lease.capture.frame - first) // step for lease in world.backlog.lease(8)]
+            assert found == [0, 4, 2, 6, 1, 3, 5, 7]
+
+    def test_what_is_far_from_the_first_frame_is_coarse_too(self, world: World) -> None:
+        frames = [100, 99, 101, 100 + 2**40, 100 + 2**15, 102]
+        world.backlog.add(captures(event(), 100), Origin.LIVE)
+        world.backlog.add(captures(event(), *frames), Origin.LIVE)
+        found = [lease.capture.frame for lease in world.backlog.lease(9)]
+        assert found == [100, 100 + 2**15, 100 + 2**40, 102, 99, 101]
+
+    def test_backfill_takes_the_frames_as_they_come(self, world: World) -> None:
+        for minute in (0, 5):
+            world.backlog.add(captures(event(minute), 4, 2, 1, 3), Origin.BACKFILL)
+        found = [lease.capture.frame for lease in world.backlog.lease(99)]
+        assert found == [1, 2, 3, 4] * 2
+
+    @pytest.mark.parametrize("origin", list(Origin))
+    def test_monitors_take_turns(self, world: World, origin: Origin) -> None:
+        for monitor, waiting in (("Yard", 40), ("Door", 6), ("Hall", 40), ("Shed", 1)):
+            world.backlog.add(captures(event(0, monitor), *range(waiting)), origin)
+        served = [lease.capture.monitor for lease in world.backlog.lease(8)]
+        assert Counter(served) == {"Yard": 3, "Door": 2, "Hall": 2, "Shed": 1}
+        assert len(set(served[:4])) == 4
+        served = [lease.capture.monitor for lease in world.backlog.lease(12)]
+        assert Counter(served) == {"Yard": 4, "Door": 4, "Hall": 4}
+
+    @pytest.mark.parametrize("at_once", [1, 2, 3, 5])
+    def test_small_leases_are_as_fair(self, world: World, at_once: int) -> None:
+        monitors = ["Yard", "Door", "Hall", "Shed"]
+        for monitor in monitors:
+            world.backlog.add(captures(event(0, monitor), *range(40)), Origin.LIVE)
+        served: Counter[str] = Counter()
+        while served.total() < 40:
+            leases = world.backlog.lease(at_once)
+            served.update(lease.capture.monitor for lease in leases)
+            world.store.record([annotation(lease.capture) for lease in leases], [])
+            assert max(served.values()) - min(served[monitor] for monitor in monitors) <= 1
+
+    def test_who_has_nothing_free_does_not_hold_up_the_others(self, world: World) -> None:
+        world.backlog.add(captures(event(0, "Door"), 1, 2), Origin.LIVE)
+        world.backlog.add(captures(event(0, "Hall"), *range(1, 6)), Origin.LIVE)
+        leases = [lease for lease in world.backlog.lease(4) if lease.capture.monitor == "Door"]
+        due = world.clock.now() + timedelta(seconds=10)
+        world.backlog.give_back(leases, not_before=due, attempted=True)
+        assert {lease.capture.monitor for lease in world.backlog.lease(9)} == {"Hall"}
+
+    # captures that are left out
+
+    def test_what_is_skipped_is_met_and_counted(self, world: World) -> None:
+        skipped, waiting, done, failed, new = captures(event(), 1, 2, 3, 4, 5)
+        world.backlog.add([waiting], Origin.LIVE)
+        world.store.record([annotation(done)], [failure(failed)])
+        every = [skipped, waiting, done, failed]
+        assert world.backlog.skip(every, SkipReason.NOT_NTH_FRAME) == 1
+        assert world.backlog.skip([*every, new, new], SkipReason.TOO_OLD) == 1
+        assert world.backlog.skip([], SkipReason.TOO_OLD) == 0
+        for origin in (Origin.LIVE, Origin.RECONCILE):
+            assert world.backlog.add([*every, new], origin) == 0
+        totals = world.queries.totals()
+        assert totals.skipped == {SkipReason.NOT_NTH_FRAME: 1, SkipReason.TOO_OLD: 1}
+        assert totals.waiting == {Origin.LIVE: 1}
+        assert (totals.annotated, totals.failed) == (1, 1)
+
+    def test_backfill_takes_up_what_was_skipped(self, world: World) -> None:
+        skipped, other, never = captures(event(), 1, 2, 3)
+        world.backlog.skip([skipped, other], SkipReason.NOT_NTH_FRAME)
+        assert world.backlog.add([skipped, never], Origin.BACKFILL) == 2
+        assert world.queries.totals().skipped == {SkipReason.NOT_NTH_FRAME: 1}
+        assert [lease.capture for lease in world.backlog.lease(9)] == [skipped, never]
+        assert world.backlog.skip([skipped], SkipReason.NOT_NTH_FRAME) == 0
+
+    def test_what_was_skipped_may_be_recorded_all_the_same(self, world: World) -> None:
+        good, bad = captures(event(), 1, 2)
+        world.backlog.skip([good, bad], SkipReason.NOT_NTH_FRAME)
+        world.store.record([annotation(good, detection())], [failure(bad)])
+        totals = world.queries.totals()
+        assert (totals.skipped, totals.annotated, totals.failed) == ({}, 1, 1)
+
+    def test_what_waited_too_long_is_skipped(self, world: World) -> None:
+        """Not what is in hand, nor another monitor's, nor a backfill's."""
+        in_hand, *old = captures(event(), *range(1, 9))
+        world.backlog.add([in_hand, *old], Origin.LIVE)
+        world.backlog.add(captures(event(1), 1, 2), Origin.RECONCILE)
+        world.backlog.add(captures(event(2), 1), Origin.BACKFILL)
+        world.backlog.add(captures(event(1, "Hall"), 1), Origin.LIVE)
+        before = world.clock.now()
+        (lease,) = [one for one in world.backlog.lease(2) if one.capture.monitor == "Door"]
+        assert lease.capture == in_hand
+        put_off = next(one for one in old if one.frame == 5)
+        world.clock.sleep(60)
+        world.backlog.add(captures(event(3), 1), Origin.LIVE)
+        assert world.backlog.expire("Door", before) == 0
+        assert world.backlog.expire("Gate", world.clock.now()) == 0
+        assert world.backlog.expire("Door", world.clock.now()) == 9
+        assert world.backlog.expire("Door", world.clock.now()) == 0
+        totals = world.queries.totals()
+        assert totals.skipped == {SkipReason.TOO_OLD: 9}
+        assert totals.waiting == {Origin.LIVE: 3, Origin.BACKFILL: 1}
+        assert world.backlog.add([put_off], Origin.RECONCILE) == 0
+
+    def test_what_was_put_off_expires_too(self, world: World) -> None:
+        world.backlog.add(captures(event(), 1), Origin.LIVE)
+        world.clock.sleep(60)
+        far = world.clock.now() + timedelta(hours=1)
+        world.backlog.give_back(world.backlog.lease(1), not_before=far, attempted=True)
+        assert world.backlog.expire("Door", world.clock.now()) == 1
+        assert world.backlog.next_due() is None
+        assert world.backlog.waiting() == 0
+
+    def test_knows_every_monitor_it_has_met(self, world: World) -> None:
+        assert world.backlog.monitors() == ()
+        door, hall, yard, shed = (
+            captures(event(0, monitor), 1) for monitor in ("Door", "Hall", "Yard", "Shed")
+        )
+        world.backlog.add(door, Origin.LIVE)
+        world.backlog.skip(hall, SkipReason.NOT_NTH_FRAME)
+        world.store.record([annotation(*yard)], [failure(*shed)])
+        world.store.record([annotation(*captures(Event("Door", "other", "24"), 1))], [])
+        assert sorted(world.backlog.monitors()) == ["Door", "Hall", "Shed", "Yard"]
+
+    # captures that failed
+
+    def test_what_may_be_unfinished_is_told_with_its_stamp(self, world: World) -> None:
+        early, empty, cut, broken = captures(event(), 1, 2, 3, 4)
+        stamp = FileStamp(1234, NOON + timedelta(microseconds=123456))
+        world.store.record([], [failure(early)])
+        world.clock.sleep(60)
+        since = world.clock.now()
+        told = [
+            failure(empty, Reason.EMPTY),
+            replace(failure(cut, Reason.TRUNCATED), stamp=stamp),
+        ]
+        directory = Failure("Hall/24", Reason.TRUNCATED, "cut short")
+        world.store.record([], [*told, failure(broken, Reason.NOT_JPEG), directory])
+        assert set(world.store.unfinished(since)) == set(told)
+        assert len(world.store.unfinished(NOON)) == 3
+        assert world.store.unfinished(since + timedelta(seconds=1)) == ()
+        assert replace(failure(cut), stamp=stamp) in world.failures()
+
+    def test_a_failed_capture_is_taken_up_again(self, world: World) -> None:
+        failed, other, done, waiting, never = captures(event(), 1, 2, 3, 4, 5)
+        world.backlog.add([failed, waiting], Origin.LIVE)
+        world.store.record([annotation(done)], [failure(failed), failure(other)])
+        assert world.backlog.take_up_again([failed, failed, done, waiting, never]) == 1
+        assert world.backlog.take_up_again([failed, *captures(event(9), 1)]) == 0
+        assert world.failures() == [failure(other)]
+        assert world.queries.totals().waiting == {Origin.LIVE: 1, Origin.RECONCILE: 1}
+        again = world.backlog.lease(9)[-1]
+        assert (again.capture, again.attempts) == (failed, 1)
+        world.store.record([annotation(failed)], [])
+        assert world.backlog.waiting() == 1
+
+    @pytest.mark.parametrize(
+        ("reasons", "below", "expected"),
+        [
+            ([], [], ["Door 1", "Door 2", "Doorstep 1", "Hall 1"]),
+            ([Reason.CRASHED], [], ["Door 2"]),
+            ([Reason.TRUNCATED, Reason.EMPTY], [], ["Door 1", "Doorstep 1", "Hall 1"]),
+            ([], ["Door"], ["Door 1", "Door 2"]),
+            ([], ["Door/"], ["Door 1", "Door 2"]),
+            ([], ["D%r", "D__r", "Doo", "24", "/"], ["Door 1", "Door 2", "Doorstep 1", "Hall 1"]),
+            ([], ["D%r", "D__r", "Doo", "24"], []),
+            ([Reason.TRUNCATED], ["Door", "Hall/24/05/01/12"], ["Door 1", "Hall 1"]),
+            ([], ["Door/24/05/01/12/00/00/00002-capture.jpg"], ["Door 2"]),
+            ([], ["Hall/24/05/02"], []),
+        ],
+    )
+    def test_failures_are_tried_again_when_asked_for(
+        self, world: World, reasons: list[Reason], below: list[str], expected: list[str]
+    ) -> None:
+        one, two = captures(event(0), 1, 2)
+        (step,) = captures(event(0, "Doorstep"), 1)
+        (hall,) = captures(event(0, "Hall"), 1)
+        directory = Failure("Hall/24/05/02", Reason.UNREADABLE, "permission denied")
+        crashed = failure(two, Reason.CRASHED)
+        every = [failure(one), crashed, failure(step), failure(hall), directory]
+        world.store.record([annotation(*captures(event(7), 1))], every)
+        assert world.backlog.retry(reasons, below) == len(expected)
+        assert world.backlog.retry(reasons, below) == 0
+        assert len(world.failures()) == len(every) - len(expected)
+        leases = world.backlog.lease(9)
+        found = sorted(f"{one.capture.monitor} {one.capture.frame}" for one in leases)
+        assert found == expected
+        assert {lease.origin for lease in leases} <= {Origin.BACKFILL}
+        assert all(lease.attempts == 1 for lease in leases)
+
+    def test_a_root_that_is_the_event_can_be_retried(self, world: World) -> None:
+        plain = [Capture(Event("Photos", "", ""), name, 0) for name in ("cat.jpg", "dog.jpg")]
+        world.store.record([], [failure(one) for one in plain])
+        assert world.backlog.retry([], ["cat.jpg", "dog"]) == 1
+        assert world.backlog.lease(1)[0].capture == plain[0]
+
+    def test_the_store_is_remembered(self, world: World) -> None:
+        assert world.store.store_identity() is None
+        for identity in ("sshfs nvr:/events", "sshfs nvr:/events", "disk 0815"):
+            world.store.set_store_identity(identity)
+            assert world.store.store_identity() == identity
 
     def test_what_is_leased_is_not_leased_twice_but_still_waits(self, world: World) -> None:
         world.backlog.add(captures(event(), 1), Origin.LIVE)
@@ -188,7 +419,7 @@ class StoreContract:
         assert world.backlog.lease(2) == ()
         assert world.backlog.next_due() == due
         world.clock.sleep(10)
-        assert [lease.id for lease in world.backlog.lease(2)] == [first.id]
+        assert [lease.capture for lease in world.backlog.lease(2)] == [first.capture]
         assert world.backlog.next_due() == due + timedelta(hours=1)
 
     def test_a_new_start_frees_what_was_leased_and_keeps_the_attempts(self, world: World) -> None:
@@ -276,6 +507,13 @@ class StoreContract:
         world.store.record([annotation(capture, detection())], [])
         assert world.failures() == []
         assert len(world.ask()) == 1
+
+    def test_a_capture_that_had_vanished_and_is_met_again_waits_again(self, world: World) -> None:
+        there, broken = captures(event(), 1, 2)
+        world.store.record([], [failure(there, Reason.VANISHED), failure(broken)])
+        assert world.backlog.add([there, broken], Origin.RECONCILE) == 1
+        assert world.failures() == [failure(broken)]
+        assert [lease.capture for lease in world.backlog.lease(5)] == [there]
 
     def test_a_capture_twice_in_a_batch_counts_once(self, world: World) -> None:
         (capture,) = captures(event(), 1)
@@ -391,3 +629,34 @@ class StoreContract:
         assert totals.waiting == {Origin.BACKFILL: 1}
         assert totals.failures == {Reason.TRUNCATED: 1, Reason.UNREADABLE: 1}
         assert totals.newest_captured_at == NOON + timedelta(seconds=62)
+        assert totals.newest_by_monitor == {
+            "Door": NOON + timedelta(seconds=2),
+            "Hall": NOON + timedelta(seconds=62),
+        }
+
+    def test_totals_of_nothing(self, world: World) -> None:
+        assert world.queries.totals() == Totals(annotated=0, failed=0, detections=0, faces=0)
+
+    def test_totals_tell_since_when_the_oldest_waits(self, world: World) -> None:
+        begun = world.clock.now()
+        for monitor in ("Door", "Hall"):
+            world.backlog.add(captures(event(0, monitor), 1), Origin.BACKFILL)
+            world.clock.sleep(10)
+        for frame in (1, 2, 3):
+            world.backlog.add(captures(event(1), frame), Origin.LIVE)
+            world.clock.sleep(1)
+        (first,) = world.backlog.lease(1)
+        oldest = {
+            Origin.LIVE: begun + timedelta(seconds=20),
+            Origin.BACKFILL: begun,
+        }
+        assert world.queries.totals().oldest_waiting == oldest, "what is in hand waits too"
+        world.store.record([annotation(first.capture)], [])
+        oldest[Origin.LIVE] += timedelta(seconds=1)
+        assert world.queries.totals().oldest_waiting == oldest
+
+    def test_monitors_of_one_name_are_one_in_the_totals(self, world: World) -> None:
+        for directory, second in (("1", 5), ("2", 9), ("3", 7)):
+            (one,) = captures(Event("Door", directory, "24"), 1)
+            world.store.record([annotation(one, captured_at=NOON + timedelta(seconds=second))], [])
+        assert world.queries.totals().newest_by_monitor == {"Door": NOON + timedelta(seconds=9)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ from annotator.domain import (
     Capture,
     CaptureQuery,
     Detection,
+    Event,
     Face,
     Failure,
     Identity,
@@ -20,12 +21,14 @@ from annotator.domain import (
     Origin,
     Reason,
     Sighting,
+    SkipReason,
     Totals,
 )
 from annotator.errors import QueryError
 from annotator.ports import Clock
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_FINEST = 16
 
 
 @dataclass(slots=True)
@@ -35,15 +38,18 @@ class Waiting:
     id: int
     capture: Capture
     origin: Origin
+    fineness: int
     added_at: datetime
     attempts: int = 0
     leased: bool = False
     not_before: datetime | None = None
 
     @property
-    def urgency(self) -> tuple[int, float, int]:
-        started_at = self.capture.event.started_at or _LONG_AGO
-        return list(Origin).index(self.origin), -started_at.timestamp(), self.id
+    def urgency(self) -> tuple[int, float, str, int]:
+        """Among the captures of one monitor and origin."""
+        event = self.capture.event
+        started_at = event.started_at or _LONG_AGO
+        return self.fineness, -started_at.timestamp(), event.path, self.capture.frame
 
 
 class MemoryStore:
@@ -55,11 +61,16 @@ class MemoryStore:
     def __init__(self, clock: Clock) -> None:
         self.annotations: dict[str, Annotation] = {}
         self.failures: dict[str, Failure] = {}
+        self.skipped: dict[str, SkipReason] = {}
         self.given_back = 0
         self._clock = clock
         self._waiting: dict[str, Waiting] = {}
         self._leases: list[Lease] = []
         self._added = 0
+        self._first_frames: dict[Event, int] = {}
+        self._served: list[str] = []
+        self._failed_at: dict[str, datetime] = {}
+        self._identity: str | None = None
 
     def leases_of(self, path: str) -> list[Lease]:
         """Every time the capture was handed out, oldest first."""
@@ -67,12 +78,81 @@ class MemoryStore:
 
     def add(self, captures: Sequence[Capture], origin: Origin) -> int:
         before = self._added
+        self._see(captures)
         for capture in captures:
-            path = capture.path
-            if not (path in self._waiting or path in self.annotations or path in self.failures):
-                self._added += 1
-                self._waiting[path] = Waiting(self._added, capture, origin, self._clock.now())
+            if origin is Origin.BACKFILL and capture.path in self.skipped:
+                self._forget(capture.path)
+            failed = self.failures.get(capture.path)
+            if failed is not None and failed.reason is Reason.VANISHED:
+                self._forget(capture.path)
+            if not self._met(capture.path):
+                self._wait(capture, origin)
         return self._added - before
+
+    def skip(self, captures: Sequence[Capture], reason: SkipReason) -> int:
+        self._see(captures)
+        new = {capture.path for capture in captures if not self._met(capture.path)}
+        self.skipped |= dict.fromkeys(new, reason)
+        return len(new)
+
+    def monitors(self) -> tuple[str, ...]:
+        return tuple({event.monitor for event in self._first_frames})
+
+    def expire(self, monitor: str, before: datetime) -> int:
+        expired = [
+            path
+            for path, row in self._waiting.items()
+            if row.capture.monitor == monitor
+            and row.added_at < before
+            and not row.leased
+            and row.origin is not Origin.BACKFILL
+        ]
+        for path in expired:
+            self._forget(path)
+            self.skipped[path] = SkipReason.TOO_OLD
+        return len(expired)
+
+    def retry(self, reasons: Sequence[Reason], paths: Sequence[str]) -> int:
+        chosen = [
+            failure.capture
+            for failure in self.failures.values()
+            if failure.capture is not None
+            and (not reasons or failure.reason in reasons)
+            and (not paths or any(_is_or_lies_below(failure.path, path) for path in paths))
+        ]
+        for capture in chosen:
+            self._forget(capture.path)
+            self._wait(capture, Origin.BACKFILL)
+        return len(chosen)
+
+    def take_up_again(self, captures: Sequence[Capture]) -> int:
+        before = self._added
+        for capture in captures:
+            if capture.path in self.failures:
+                self._forget(capture.path)
+                self._wait(capture, Origin.RECONCILE)
+        return self._added - before
+
+    def _wait(self, capture: Capture, origin: Origin) -> None:
+        self._added += 1
+        distance = capture.frame - self._first_frames[capture.event]
+        halvings = (distance & -distance).bit_length() - 1
+        fineness = 0 if not distance else max(1, _FINEST - halvings)
+        self._waiting[capture.path] = Waiting(
+            self._added,
+            capture,
+            origin,
+            0 if origin is Origin.BACKFILL else fineness,
+            self._clock.now(),
+        )
+
+    def _see(self, captures: Iterable[Capture]) -> None:
+        for capture in sorted(captures, key=lambda one: one.frame):
+            self._first_frames.setdefault(capture.event, capture.frame)
+
+    def _met(self, path: str) -> bool:
+        places = (self._waiting, self.annotations, self.failures, self.skipped)
+        return any(path in place for place in places)
 
     def lease(self, count: int) -> tuple[Lease, ...]:
         now = self._clock.now()
@@ -82,12 +162,28 @@ class MemoryStore:
             if not row.leased and (row.not_before is None or row.not_before <= now)
         ]
         leases = []
-        for row in sorted(free, key=lambda row: row.urgency)[:count]:
+        for row in self._in_turn(free, count):
             row.leased, row.not_before = True, None
             row.attempts += 1
             leases.append(Lease(row.id, row.capture, row.origin, row.attempts, row.added_at))
         self._leases += leases
         return tuple(leases)
+
+    def _in_turn(self, free: list[Waiting], count: int) -> Iterator[Waiting]:
+        """The next is always the best of the monitor that was served longest ago."""
+
+        def urgency(row: Waiting) -> tuple[object, ...]:
+            monitor = row.capture.monitor
+            served = self._served.index(monitor) if monitor in self._served else -1
+            return list(Origin).index(row.origin), served, row.urgency
+
+        while free and count > 0:
+            row = min(free, key=urgency)
+            free.remove(row)
+            count -= 1
+            monitor = row.capture.monitor
+            self._served = [one for one in self._served if one != monitor] + [monitor]
+            yield row
 
     def give_back(
         self, leases: Sequence[Lease], *, not_before: datetime | None, attempted: bool
@@ -115,12 +211,30 @@ class MemoryStore:
         )
 
     def record(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
+        self._see(one.capture for one in annotations)
+        self._see(one.capture for one in failures if one.capture is not None)
         for annotation in annotations:
             self._forget(annotation.capture.path)
             self.annotations[annotation.capture.path] = annotation
         for failure in failures:
             self._forget(failure.path)
             self.failures[failure.path] = failure
+            self._failed_at[failure.path] = self._clock.now()
+
+    def unfinished(self, since: datetime) -> tuple[Failure, ...]:
+        return tuple(
+            failure
+            for path, failure in self.failures.items()
+            if failure.capture is not None
+            and failure.reason in (Reason.EMPTY, Reason.TRUNCATED)
+            and self._failed_at[path] >= since
+        )
+
+    def store_identity(self) -> str | None:
+        return self._identity
+
+    def set_store_identity(self, identity: str) -> None:
+        self._identity = identity
 
     def clear_directory_failures(self, directories: Iterable[str]) -> None:
         listed = {f"{directory}/".lstrip("/") for directory in directories}
@@ -130,8 +244,17 @@ class MemoryStore:
                 del self.failures[path]
 
     def _forget(self, path: str) -> None:
-        for place in (self.annotations, self.failures, self._waiting):
+        for place in (self.annotations, self.failures, self.skipped, self._waiting):
             place.pop(path, None)
+
+    def oldest_waiting(self, origin: Origin) -> datetime | None:
+        rows = self._waiting.values()
+        return min((row.added_at for row in rows if row.origin is origin), default=None)
+
+
+def _is_or_lies_below(path: str, place: str) -> bool:
+    place = place.rstrip("/")
+    return place in ("", path) or path.startswith(f"{place}/")
 
 
 class MemoryQueries:
@@ -180,8 +303,16 @@ class MemoryQueries:
             detections=len(detections),
             faces=sum(len(one.faces) for one in detections),
             waiting={origin: count for origin, count in waiting.items() if count},
+            oldest_waiting={
+                origin: since for origin in Origin if (since := self._store.oldest_waiting(origin))
+            },
+            skipped=dict(Counter(self._store.skipped.values())),
             failures={reason: failures[reason] for reason in Reason if failures[reason]},
             newest_captured_at=max((one.captured_at for one in annotations), default=None),
+            newest_by_monitor={
+                monitor: max(o.captured_at for o in annotations if o.capture.monitor == monitor)
+                for monitor in {one.capture.monitor for one in annotations}
+            },
         )
 
     def failures(self, limit: int | None = None) -> Iterable[Failure]:

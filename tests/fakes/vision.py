@@ -18,6 +18,7 @@ from annotator.domain import (
     BoundingBox,
     Detection,
     Face,
+    FaceModels,
     Gate,
     Identification,
     Identity,
@@ -30,7 +31,10 @@ HEAD, TAIL = b"\xff\xd8\xff\xda\x00\x02", b"\xff\xd9"
 
 
 def scripted(**script: Any) -> bytes:
-    """`labels=[...]` to be seen; or `crash=True`, `hang=True`, `bug=True`, `corrupt=True`."""
+    """`labels=[...]` to be seen; or `crash=True`, `hang=True`, `bug=True`, `corrupt=True`.
+
+    `crash_faces` and `hang_faces` wait for the faces.
+    """
     return HEAD + json.dumps(script).encode() + TAIL
 
 
@@ -66,8 +70,15 @@ class ScriptedVision:
     def faces(
         self, picture: ScriptedPicture, persons: Sequence[BoundingBox], settings: FaceSettings
     ) -> Sequence[tuple[Face, ...]]:
+        if picture.script.get("crash_faces"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if picture.script.get("hang_faces"):
+            signal.pause()
         nobody = Identification(Identity.NO_GALLERY)
         return [(Face(person, 0.8, 100.0, Gate.USABLE, bytes(512), nobody),) for person in persons]
 
-    def provenance(self, detection: DetectionSettings, faces: FaceSettings) -> Provenance:
+    def provenance(self, settings: DetectionSettings) -> Provenance:
         return Provenance("scripted", "cpu")
+
+    def face_models(self, settings: FaceSettings) -> FaceModels:
+        return FaceModels("scripted finder", "scripted embedder")

@@ -56,11 +56,10 @@ def test_the_cat_of_corals_own_test(
 
 
 def test_auto_takes_the_best_set_that_is_there(vision: ModelVision) -> None:
-    provenance = vision.provenance(DetectionSettings(), FaceSettings())
-    assert provenance.detector == "coco_ssd_mobilenet_v1@e4b118e5e453"
-    assert provenance.face_detector == "blazeface_full_range@2c3728e6da56"
-    assert provenance.embedder is not None
-    assert provenance.recogniser is None
+    assert vision.provenance(DetectionSettings()).detector == "coco_ssd_mobilenet_v1@e4b118e5e453"
+    used = vision.face_models(FaceSettings())
+    assert used.face_detector == "blazeface_full_range@2c3728e6da56"
+    assert used.recogniser is None
 
 
 def test_the_models_are_those_of_the_catalogue(shared: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +17,17 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.fakes.tiny_ssd import write_tiny_ssd
+from tests.system.lab import Lab, missing
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 PROJECT = Path(__file__).parents[2]
+QUICK = (
+    "watch.poll_interval_s = 0.2",
+    "watch.settle_s = 0.1",
+    "watch.incomplete_timeout_s = 2.0",
+    "watch.reconcile_window_s = 2592000.0",
+)
+"""Settings that let a test see in a second what takes longer in a house that is lived in."""
 
 
 def picture(*colours: str, size: tuple[int, int] = (640, 480)) -> bytes:
@@ -100,7 +108,7 @@ class House:
         found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
         return found
 
-    def configure(self, extra: Sequence[str] = ()) -> None:
+    def configure(self, extra: Sequence[str] = (), pace: Sequence[str] = QUICK) -> None:
         lines = [
             f'store.root = "{self.store}"',
             'store.timezone = "UTC"',
@@ -110,21 +118,40 @@ class House:
             "faces.enabled = false",
             'inference.delegate = "cpu"',
             "inference.threads = 1",
-            "watch.poll_interval_s = 0.2",
-            "watch.settle_s = 0.1",
-            "watch.incomplete_timeout_s = 2.0",
-            "watch.reconcile_window_s = 2592000.0",
+            "worker.processes = 1",
+            *pace,
             *extra,
         ]
         (self.folder / "annotator.toml").write_text("\n".join(lines) + "\n")
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    """Configured, with the tiny network and an empty store."""
-    write_tiny_ssd(tmp_path / "tiny.tflite")
-    (tmp_path / "labels.txt").write_text("red\ngreen\n")
-    made = House(tmp_path)
+def furnish(folder: Path) -> House:
+    """A house that is configured, with the tiny network and an empty store."""
+    write_tiny_ssd(folder / "tiny.tflite")
+    (folder / "labels.txt").write_text("red\ngreen\n")
+    made = House(folder)
     made.store.mkdir()
     made.configure()
     return made
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return furnish(tmp_path)
+
+
+@pytest.fixture
+def needs_lab() -> None:
+    """Skips where there can be no laboratory; with ANNOTATOR_REQUIRE_LAB=1 that is a failure."""
+    reason = missing()
+    if reason is not None:
+        if os.environ.get("ANNOTATOR_REQUIRE_LAB") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def lab(needs_lab: None, house: House, tmp_path: Path) -> Iterator[Lab]:
+    """A laboratory whose mount point is the house's store; nothing is mounted yet."""
+    with Lab(tmp_path / "lab", house.store) as made:
+        yield made

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from annotator.domain import CaptureQuery
+from db.backlog import SqlBacklog
 from db.engine import open_database, open_read_only
 from db.queries import SqlQueries
+from tests.fakes.clock import ManualClock
 
 BATCH, DETECTIONS = 8, 25
 
@@ -37,11 +39,29 @@ for minute, _ in enumerate(sys.stdin):
 """
 
 
+# Adds and leases a batch for each line it is given, and says so. Argument: database.
+LEASER = f"""
+import sys
+from pathlib import Path
+from annotator.domain import Origin
+from db.backlog import SqlBacklog
+from db.engine import open_database
+from tests.contracts.backlog import captures, event
+from tests.fakes.clock import ManualClock
+
+backlog = SqlBacklog(open_database(Path(sys.argv[1]), forbidden_root=None), ManualClock())
+for minute, _ in enumerate(sys.stdin):
+    backlog.add(captures(event(minute), *range({BATCH})), Origin.LIVE)
+    backlog.lease({BATCH // 2})
+    print(minute, flush=True)
+"""
+
+
 @contextmanager
-def writer(path: Path, monitor: str) -> Iterator[subprocess.Popen[bytes]]:
+def writer(path: Path, monitor: str, program: str = WRITER) -> Iterator[subprocess.Popen[bytes]]:
     root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), monitor],
+        [sys.executable, "-c", program, str(path), monitor],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=root,
@@ -83,6 +103,23 @@ def test_killed_while_it_records_leaves_whole_batches(tmp_path: Path, batches: i
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert connection.execute("SELECT count(*) FROM capture").fetchone() == (totals.annotated,)
+
+
+def test_killed_with_leases_in_hand_loses_neither_captures_nor_attempts(tmp_path: Path) -> None:
+    path = tmp_path / "annotator.sqlite"
+    with writer(path, "Door", LEASER) as process:
+        ask(process, 3)
+        assert recorded(process, 3) == 3
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    with open_database(path, forbidden_root=None) as database:
+        backlog = SqlBacklog(database, ManualClock())
+        assert backlog.waiting() == 3 * BATCH
+        assert backlog.free_all() == 3 * BATCH // 2
+        attempts = [lease.attempts for lease in backlog.lease(99)]
+        assert sorted(attempts) == [1] * (3 * BATCH // 2) + [2] * (3 * BATCH // 2)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_two_writers_and_a_reader_get_on(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from annotator.child import WorkerProcess
+from annotator.child import Child, Graveyard
 from annotator.clock import SystemClock
 from annotator.config import WatchSettings, WorkerSettings
 from annotator.domain import Capture, Event, Origin, Reason
 from annotator.errors import RuntimeUnavailable
 from annotator.supervisor import Supervisor
+from annotator.wire import decode_answer
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.vision import TAIL, scripted
 
@@ -63,16 +64,20 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield from _desk(tmp_path, WORKER)
 
 
-def _desk(root: Path, command: tuple[str, ...], incomplete_timeout_s: float = 60) -> Iterator[Desk]:
-    memory = MemoryStore(SystemClock())
+def _desk(
+    root: Path, command: tuple[str, ...], incomplete_timeout_s: float = 60, processes: int = 1
+) -> Iterator[Desk]:
+    memory, graveyard = MemoryStore(SystemClock()), Graveyard()
     supervisor = Supervisor(
         memory,
         memory,
-        lambda: WorkerProcess(command, greeting=str(root).encode(), stop_grace_s=0.3),
-        WorkerSettings(capture_timeout_s=0.5, max_attempts=2, batch=4),
+        lambda: Child(command, str(root).encode(), decode_answer, graveyard, stop_grace_s=0.3),
+        WorkerSettings(capture_timeout_s=1.5, max_attempts=2, batch=4),
         WatchSettings(settle_s=0.01, incomplete_timeout_s=incomplete_timeout_s),
         SystemClock(),
+        processes=processes,
         store_pause_s=0.1,
+        vanished_for_s=0.3,
     )
     yield Desk(root, memory, supervisor)
     supervisor.close()
@@ -86,6 +91,26 @@ def test_every_capture_is_annotated_once_by_one_worker(desk: Desk) -> None:
     assert sum(len(one.detections) for one in desk.memory.annotations.values()) == 15
     assert desk.supervisor.progress.restarts == 0
     assert not desk.memory.failures
+
+
+def test_several_workers_share_the_work(tmp_path: Path) -> None:
+    for desk in _desk(tmp_path, WORKER, processes=2):
+        for frame in range(40):
+            desk.enqueue(frame, labels=["person"])
+        bad = desk.enqueue(3_000, crash=True)
+        desk.run()
+        assert len(desk.memory.annotations) == 40
+        assert desk.memory.failures.keys() == {bad.path}
+        assert len(desk.supervisor.worker_pids) == 2
+
+
+def test_while_the_store_is_away_nothing_is_handed_out(desk: Desk) -> None:
+    capture = desk.enqueue(1, labels=["person"])
+    for _ in range(10):
+        desk.supervisor.turn(0.05, store_online=False)
+    assert desk.memory.leases_of(capture.path) == []
+    desk.run()
+    assert len(desk.memory.annotations) == 1
 
 
 def test_a_crashing_capture_is_quarantined_and_the_rest_goes_on(desk: Desk) -> None:
@@ -109,6 +134,22 @@ def test_a_hanging_capture_costs_its_worker_only(desk: Desk) -> None:
     assert len(desk.memory.annotations) == 1
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"), [("crash_faces", Reason.CRASHED), ("hang_faces", Reason.TIMED_OUT)]
+)
+def test_a_face_that_takes_down_its_process_costs_nobody_else(
+    desk: Desk, script: str, reason: Reason
+) -> None:
+    for frame in range(6):
+        desk.enqueue(frame, labels=["person"])
+    bad = desk.enqueue(3_000, labels=["person"], **{script: True})
+    desk.run()
+    assert desk.memory.failures[bad.path].reason is reason
+    assert desk.memory.failures[bad.path].attempts == 2
+    assert len(desk.memory.annotations) == 6
+    assert all(one.detections[0].faces for one in desk.memory.annotations.values())
+
+
 def test_a_worker_killed_from_outside_loses_nothing(desk: Desk) -> None:
     import os
     import signal
@@ -116,9 +157,7 @@ def test_a_worker_killed_from_outside_loses_nothing(desk: Desk) -> None:
     for frame in range(20):
         desk.enqueue(frame, labels=["car"])
     desk.run(until=lambda: desk.supervisor.progress.annotated > 0)
-    pid = desk.supervisor.worker_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    os.kill(desk.supervisor.worker_pids[0], signal.SIGKILL)
     desk.run()
     assert len(desk.memory.annotations) == 20
     assert not desk.memory.failures
@@ -153,11 +192,17 @@ def test_a_capture_that_never_completes_becomes_a_failure(tmp_path: Path) -> Non
         assert failure.attempts == 1, "waiting for the rest is no attempt"
 
 
-def test_a_vanished_capture_is_a_failure(desk: Desk) -> None:
+def test_a_vanished_capture_is_a_failure_once_that_is_sure(desk: Desk) -> None:
     capture = desk.enqueue(1, labels=["person"])
-    (desk.root / capture.path).unlink()
+    back = desk.enqueue(2, labels=["person"])
+    for one in (capture, back):
+        (desk.root / one.path).unlink()
+    desk.run(until=lambda: desk.memory.given_back == 2)
+    desk.write(2, scripted(labels=["person"]))  # as a store does that comes back
     desk.run()
+    assert desk.memory.failures.keys() == {capture.path}
     assert desk.memory.failures[capture.path].reason is Reason.VANISHED
+    assert desk.memory.annotations.keys() == {back.path}
 
 
 def test_a_lost_store_is_nobodys_failure_and_work_resumes(desk: Desk, tmp_path: Path) -> None:

@@ -25,6 +25,11 @@ def test_only_persons_have_faces_and_each_its_own() -> None:
     assert [len(found.faces) for found in seen.detections] == [0, 1, 0, 1]
     for found in seen.detections:
         assert all(face.box == found.box for face in found.faces)
+    assert seen.provenance.embedder == "scripted embedder"
+
+
+def test_what_was_not_used_is_not_named() -> None:
+    assert look(labels=["car"]).provenance.face_detector is None
 
 
 def test_nothing_seen_is_an_annotation() -> None:

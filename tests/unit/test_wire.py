@@ -11,6 +11,7 @@ from annotator.domain import (
     Detection,
     Event,
     Face,
+    FileStamp,
     Gate,
     Identification,
     Identity,
@@ -60,7 +61,7 @@ SEEN = Annotation(
         Broken("no model", "fetch one", 6),
         Started(7),
         Done(7, SEEN),
-        NotReadable(7, Reason.TRUNCATED, "cut", False, 1.5),
+        NotReadable(7, Reason.TRUNCATED, "cut", False, FileStamp(17, NOW)),
         StoreGone(7, "gone"),
     ],
 )

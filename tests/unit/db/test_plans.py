@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
 
 from annotator.domain import UNKNOWN_NAME, CaptureQuery, Identity, Origin
 from db.backlog import SqlBacklog
-from db.engine import Database
+from db.engine import Database, open_database
 from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import NOON, annotation, captures, detection, event, face
@@ -48,14 +50,30 @@ class Planner:
         self._connection.close()
 
 
+@pytest.fixture(scope="module")
+def seen_before(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with something in it; not to be changed."""
+    path = tmp_path_factory.mktemp("seen") / "annotator.sqlite"
+    shutil.copyfile(migrated, path)
+    people = [face(Identity.KNOWN, "Anna"), face(Identity.KNOWN, "Bob")]
+    seen = [detection("person", 0.5, people), detection("cat")]
+    every = captures(event(0, "Door"), 1, 2) + captures(event(0, "Hall"), 1, 2)
+    with open_database(path, forbidden_root=None) as database:
+        store = SqlStore(database, ManualClock())
+        store.record([annotation(one, *seen) for one in every], [])
+    return path
+
+
+@pytest.fixture
+def database(seen_before: Path, tmp_path: Path) -> Iterator[Database]:
+    path = tmp_path / "annotator.sqlite"
+    shutil.copyfile(seen_before, path)
+    with open_database(path, forbidden_root=None) as database:
+        yield database
+
+
 @pytest.fixture
 def planner(database: Database) -> Iterator[Planner]:
-    store = SqlStore(database, ManualClock())
-    for monitor in ("Door", "Hall"):
-        for one in captures(event(0, monitor), 1, 2):
-            people = [face(Identity.KNOWN, "Anna"), face(Identity.KNOWN, "Bob")]
-            seen = [detection("person", 0.5, people), detection("cat")]
-            store.record([annotation(one, *seen)], [])
     with closing(Planner(database)) as planner:
         yield planner
 
@@ -111,11 +129,69 @@ def test_directories_that_failed_are_found_among_many_captures(
     assert "directory>?" in steps[0], steps
 
 
-def test_leases_come_in_order_from_the_index(database: Database, planner: Planner) -> None:
-    backlog = SqlBacklog(database, ManualClock())
-    backlog.add(captures(event(3), 1), Origin.LIVE)
-    backlog.lease(1)
-    plan = next(plan for plan in planner.plans() if any("by_urgency" in step for step in plan))
+@pytest.fixture
+def busy(database: Database) -> SqlBacklog:
+    """A backlog with something in hand, put off and free of each of two monitors."""
+    clock = ManualClock()
+    backlog = SqlBacklog(database, clock)
+    for origin in Origin:
+        for monitor in ("Door", "Hall"):
+            minute = 10 + list(Origin).index(origin)
+            backlog.add(captures(event(minute, monitor), *range(9)), origin)
+    backlog.give_back(backlog.lease(2), not_before=clock.now() + timedelta(days=1), attempted=True)
+    backlog.lease(2)
+    return backlog
+
+
+def test_leases_come_in_order_from_the_index(busy: SqlBacklog, planner: Planner) -> None:
+    list(planner.plans())
+    busy.lease(99)
+    plans = list(planner.plans())
+    by_monitor = [plan for plan in plans if any("attempt" in step for step in plan)]
+    assert len(by_monitor) == 6, "one of each monitor and origin"
+    for plan in by_monitor:
+        index = "backlog USING INDEX backlog_by_urgency (monitor_id=? AND origin=?)"
+        assert index in plan[1], plan
+        assert plan[0].startswith("SEARCH monitor USING INTEGER PRIMARY KEY"), plan
+        assert "attempt USING PRIMARY KEY" in plan[-1], plan
+    who_waits = [plan for plan in plans if plan not in by_monitor]
+    assert len(who_waits) == 3
+    for plan in who_waits:
+        assert any("backlog_by_" in s and "(monitor_id=? AND origin=?)" in s for s in plan), plan
+    assert not [step for plan in plans for step in plan if "TEMP B-TREE" in step]
+
+
+def test_a_small_lease_asks_no_more_than_it_needs(busy: SqlBacklog, planner: Planner) -> None:
+    list(planner.plans())
+    assert len(busy.lease(1)) == 1
+    assert len(list(planner.plans())) == 2, "who waits, and the one whose turn it is"
+
+
+def test_what_waited_too_long_is_found_by_its_age(busy: SqlBacklog, planner: Planner) -> None:
+    list(planner.plans())
+    assert busy.expire("Door", NOON) == 0
+    (plan,) = planner.plans()
+    by_age = "USING COVERING INDEX backlog_by_age (monitor_id=? AND origin=? AND added_at<?)"
+    assert any(by_age in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN backlog")], plan
+
+
+def test_how_long_the_oldest_waits_is_read_from_the_index(
+    database: Database, busy: SqlBacklog, planner: Planner
+) -> None:
+    list(planner.plans())
+    assert SqlQueries(database).totals().oldest_waiting
+    steps = [step for plan in planner.plans() for step in plan]
+    by_age = "backlog USING COVERING INDEX backlog_by_age (monitor_id=? AND origin=?)"
+    assert len([step for step in steps if by_age in step]) == len(Origin), steps
+    assert not [step for step in steps if step.startswith("SCAN backlog")], steps
+
+
+def test_what_may_be_unfinished_is_found_by_its_time(database: Database, planner: Planner) -> None:
+    list(planner.plans())
+    SqlStore(database, ManualClock()).unfinished(NOON)
+    (plan,) = planner.plans()
+    assert "failure_by_time (failed_at>?)" in plan[0], plan
     assert not [step for step in plan if "TEMP B-TREE" in step], plan
 
 
@@ -163,6 +239,7 @@ def test_plain_sql_about_a_name_begins_with_its_faces(planner: Planner) -> None:
     [
         "DELETE FROM capture WHERE event_id = 1 AND frame = 1 AND file_name = ''",
         "DELETE FROM backlog WHERE event_id = 1 AND frame = 1 AND file_name = ''",
+        "DELETE FROM skipped WHERE event_id = 1 AND frame = 1 AND file_name = ''",
         "DELETE FROM event WHERE id = 1",
     ],
 )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from itertools import islice
-from pathlib import Path
 
 import pytest
 
-from annotator.domain import CaptureQuery, Event, Identity
+from annotator.domain import Capture, CaptureQuery, Event, Identity, SkipReason
 from annotator.errors import QueryError
-from db.engine import Database, open_database, open_read_only
+from db.backlog import SqlBacklog
+from db.engine import Database, open_read_only
 from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import annotation, captures, detection, event, face
@@ -77,19 +78,25 @@ def test_an_answer_that_is_left_unread_holds_nothing(database: Database) -> None
     assert not busy, "no snapshot is left open"
 
 
-def test_a_capture_without_detections_takes_at_most_64_bytes(tmp_path: Path) -> None:
+def record_empty(database: Database, batch: list[Capture]) -> None:
+    SqlStore(database, ManualClock()).record([annotation(one) for one in batch], [])
+
+
+def skip(database: Database, batch: list[Capture]) -> None:
+    SqlBacklog(database, ManualClock()).skip(batch, SkipReason.NOT_NTH_FRAME)
+
+
+@pytest.mark.parametrize(("write", "at_most_bytes"), [(record_empty, 64), (skip, 24)])
+def test_a_capture_without_detections_takes_little_and_a_skipped_one_less(
+    database: Database, write: Callable[[Database, list[Capture]], None], at_most_bytes: int
+) -> None:
     """benchmarks/database_size.py measures it for a million."""
-    path = tmp_path / "annotator.sqlite"
-    with open_database(path, forbidden_root=None) as database:
-        database.close()
-        before = path.stat().st_size
-        store = SqlStore(database, ManualClock())
-        for minute in range(40):
-            frames = range(1, 51)
-            seen = [
-                annotation(one)
-                for monitor in ("Door", "Hall", "Yard", "Shed")
-                for one in captures(event(minute, monitor), *frames)
-            ]
-            store.record(seen, [])
-    assert (path.stat().st_size - before) / (40 * 4 * 50) <= 64
+    database.close()
+    before = database.path.stat().st_size
+    minutes, monitors, frames = 20, ("Door", "Hall", "Yard", "Shed"), range(1, 51)
+    for minute in range(minutes):
+        for monitor in monitors:
+            write(database, captures(event(minute, monitor), *frames))
+    database.close()
+    bytes_each = (database.path.stat().st_size - before) / (minutes * len(monitors) * len(frames))
+    assert bytes_each <= at_most_bytes

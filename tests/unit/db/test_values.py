@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.values import file_name_of, frame_format, from_ms, printable, to_ms
+from db.values import (
+    FINEST,
+    file_name_of,
+    fineness,
+    frame_format,
+    from_ms,
+    from_us,
+    printable,
+    to_ms,
+    to_us,
+)
 
 FRAMES = st.integers(0, 2**31 - 1)
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0/"), max_size=20)
@@ -30,6 +40,27 @@ TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="
 )
 def test_frame_format(file_name: str, frame: int, expected: str) -> None:
     assert frame_format(file_name, frame) == expected
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=64, unique=True), st.integers(1, 9))
+def test_whatever_the_gaps_each_half_comes_before_its_quarters(
+    places: list[int], step: int
+) -> None:
+    first = min(places)
+    rank = {place: fineness(place * step, first * step) for place in places}
+    assert min(rank, key=lambda place: (rank[place], place)) == first
+    assert all(0 <= one <= FINEST for one in rank.values())
+    twice = {place: fineness(2 * place * step, 2 * first * step) for place in places}
+    for place in places:
+        assert twice[place] == max(min(rank[place], 1), rank[place] - 1), "as of half the rate"
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"),
+    [(0, 0), (1, 16), (2, 15), (3, 16), (-1, 16), (-4, 14), (2**14, 2), (2**15, 1), (2**40, 1)],
+)
+def test_fineness(distance: int, expected: int) -> None:
+    assert fineness(7 + distance, 7) == expected
 
 
 @given(before=TEXT, after=TEXT, width=st.integers(1, 12), frame=FRAMES, other=FRAMES)
@@ -53,6 +84,7 @@ def test_times_keep_their_milliseconds(moment: datetime) -> None:
     kept = from_ms(to_ms(moment))
     assert timedelta(0) <= moment - kept < timedelta(milliseconds=1)
     assert to_ms(kept) == to_ms(moment)
+    assert from_us(to_us(moment)) == moment
 
 
 def test_names_that_are_not_utf8_are_shown_escaped() -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from annotator.domain import Capture, Event, Failure, Identity, Origin, Reason
+from annotator.domain import Capture, Event, Failure, Identity, Origin, Reason, SkipReason
 from db.backlog import SqlBacklog
 from db.engine import Database
 from db.store import SqlStore
@@ -22,9 +22,9 @@ from tests.fakes.clock import ManualClock
 
 @pytest.fixture
 def plain(database: Database) -> Iterator[sqlite3.Connection]:
-    """Three captures of which one was annotated, in the time zone of Berlin."""
+    """Five captures of which one was annotated, in the time zone of Berlin."""
     clock = ManualClock()
-    one, two, three = captures(event(), 1, 2, 3)
+    one, two, three, four, five = captures(event(), 1, 2, 3, 4, 5)
     store = SqlStore(database, clock)
     seen = annotation(
         one,
@@ -33,7 +33,10 @@ def plain(database: Database) -> Iterator[sqlite3.Connection]:
         captured_at=NOON + timedelta(milliseconds=1500),
     )
     store.record([seen], [failed(two), Failure("Hall/24", Reason.UNREADABLE, "no permission")])
-    SqlBacklog(database, clock).add([three], Origin.LIVE)
+    backlog = SqlBacklog(database, clock)
+    backlog.add([three], Origin.LIVE)
+    backlog.skip([four], SkipReason.NOT_NTH_FRAME)
+    backlog.skip([five], SkipReason.TOO_OLD)
     before = os.environ.get("TZ")
     os.environ["TZ"] = "Europe/Berlin"
     time.tzset()
@@ -99,10 +102,12 @@ def test_an_embedding_belongs_to_a_usable_face(plain: sqlite3.Connection) -> Non
 
 def test_captures(plain: sqlite3.Connection) -> None:
     found = rows(plain, "SELECT * FROM captures ORDER BY frame")
-    assert [(one["frame"], one["state"]) for one in found] == [
-        (1, "annotated"),
-        (2, "failed"),
-        (3, "waiting"),
+    assert [(one["frame"], one["state"], one["reason"]) for one in found] == [
+        (1, "annotated", None),
+        (2, "failed", "truncated"),
+        (3, "waiting", None),
+        (4, "skipped", SkipReason.NOT_NTH_FRAME),
+        (5, "skipped", SkipReason.TOO_OLD),
     ]
     assert found[2]["path"] == "Door/24/05/01/12/00/00/00003-capture.jpg"
     annotated = {key: found[0][key] for key in ("utc_time", "annotated_utc_time", "detector")}

@@ -24,7 +24,6 @@ from annotator.inference.vision import ModelVision, build_vision
 from tests.fakes.tiny_ssd import write_labels, write_tiny_ssd
 
 RED, GREEN = (220, 30, 30), (30, 200, 40)
-NO_FACES = FaceSettings(enabled=False)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +119,7 @@ def test_provenance_names_the_model_by_its_checksum(vision: ModelVision, models:
     import hashlib
 
     digest = hashlib.sha256((models / "tiny.tflite").read_bytes()).hexdigest()
-    provenance = vision.provenance(tiny_settings(models), NO_FACES)
+    provenance = vision.provenance(tiny_settings(models))
     assert provenance.detector == f"tiny@{digest[:12]}"
     assert provenance.delegate == "cpu"
     assert provenance.face_detector is None
@@ -132,11 +131,10 @@ def test_a_person_without_a_face_has_none(vision: ModelVision, models: Path) -> 
     picture = vision.decode(capture(640, 480, a=(box, RED)))
     assert vision.faces(picture, [box], FaceSettings()) == ((),)
     assert vision.faces(picture, [], FaceSettings()) == ()
-    provenance = vision.provenance(tiny_settings(models), FaceSettings())
-    assert provenance.face_detector is not None
-    assert provenance.face_detector.startswith("hog@dlib-")
-    assert provenance.embedder is not None
-    assert provenance.embedder.startswith("dlib_resnet_v1@")
+    used = vision.face_models(FaceSettings())
+    assert used.face_detector.startswith("hog@dlib-")
+    assert used.embedder.startswith("dlib_resnet_v1@")
+    assert used.recogniser is None
 
 
 def test_what_is_missing_is_named_with_the_next_step(models: Path) -> None:
@@ -167,7 +165,7 @@ def test_the_edge_tpu_is_insisted_on_only_where_asked(models: Path, tmp_path: Pa
     except RuntimeUnavailable:
         vision = new_vision(models, "auto")
         assert vision.objects(picture, settings_) == ()
-        assert vision.provenance(settings_, NO_FACES).delegate == "cpu"
+        assert vision.provenance(settings_).delegate == "cpu"
     else:
         pytest.skip("this machine has an Edge TPU")
 

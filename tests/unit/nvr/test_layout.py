@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.nvr.layout import Branch, Layout, Monitor, layout_named, natural_key
+from annotator.nvr.layout import (
+    Branch,
+    Layout,
+    Monitor,
+    frame_digits,
+    frame_name,
+    layout_named,
+    natural_key,
+)
 
 NAMES = ("auto", "deep", "medium", "shallow", "plain")
 DOOR = Monitor("Door", "5")
@@ -257,3 +265,55 @@ def test_the_newest_sorts_highest_whatever_its_depth_or_layout() -> None:
 def test_any_names_can_be_sorted(names: list[str]) -> None:
     assert len(sorted(names, key=natural_key)) == len(names)
     assert sorted(["10", "9", "a10", "a9"], key=natural_key) == ["a9", "a10", "9", "10"]
+
+
+# -- what comes next -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layout", "parts", "last_id", "following"),
+    [
+        ("deep", "24", 0, ["25"]),
+        ("deep", "99", 0, []),
+        ("deep", "24/12", 0, []),
+        ("deep", "24/09", 0, ["10"]),
+        ("deep", "24/02/28", 0, ["29"]),
+        ("deep", "23/02/28", 0, []),
+        ("deep", "24/02/28/23", 0, []),
+        ("deep", "24/02/28/00/00", 0, ["01"]),
+        ("deep", "24/02/28/00/00/07", 0, []),
+        ("medium", "2024-02-28", 0, ["2024-02-29"]),
+        ("medium", "2024-12-31", 0, ["2025-01-01"]),
+        ("medium", "9999-12-31", 0, []),
+        ("medium", "2024-02-28/9", 9, ["10", "11", "12"]),
+        ("medium", "2024-02-28/9", 20, ["10", "21", "22", "23"]),
+        ("shallow", "99", 99, ["100", "101", "102"]),
+        ("auto", "4711", 0, ["1", "2", "3", "4712"]),
+        ("auto", "24", 0, ["25"]),
+        ("auto", "holiday", 0, []),
+        ("auto", "9" * 40, 0, []),
+        ("auto", "", 0, []),
+    ],
+)
+def test_the_next_directories(layout: str, parts: str, last_id: int, following: list[str]) -> None:
+    branch = Branch(DOOR, tuple(parts.split("/")) if parts else ())
+    found = layout_named(layout, "UTC").successors(branch, last_id)
+    assert [one.parts[-1] for one in found] == following
+    assert all(one.above == branch.above for one in found)
+
+
+@given(directories, directories | numbers.map(str), st.integers(0, 2**40))
+def test_the_next_of_anything_is_no_error(first: str, second: str, last_id: int) -> None:
+    branch = Branch(DOOR, (first, second))
+    for layout in NAMES:
+        layout_named(layout, "UTC").successors(branch, last_id)
+
+
+@given(st.integers(0, 10**9), st.integers(1, 8))
+def test_a_frames_name_has_as_many_digits_as_are_set(frame: int, digits: int) -> None:
+    name = frame_name(frame, digits)
+    capture = layout_named("shallow").parse(f"5/77/{name}")
+    assert capture is not None
+    assert capture.frame == frame
+    assert frame_digits(name) == max(digits, len(str(frame)))
+    assert frame_digits(name.replace("capture", "analyse")) is None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from annotator.config import StoreSettings
-from annotator.domain import Capture, Event, Reason
+from annotator.domain import Capture, Event, FileStamp, Reason
 from annotator.errors import CaptureUnreadable, ConfigError, StoreUnavailable
 from annotator.nvr.tree import EventTree, open_tree
 from tests.unit.nvr.conftest import MAX_BYTES
@@ -68,7 +68,30 @@ def test_an_unfinished_capture_tells_how_old_it_is(put: Put, open_at: Open, root
     assert capture is not None
     with pytest.raises(CaptureUnreadable) as caught:
         open_at().read(capture)
-    assert caught.value.modified_at == datetime(2024, 4, 4, 4, 30, tzinfo=UTC)
+    stamp = FileStamp(2, datetime(2024, 4, 4, 4, 30, tzinfo=UTC))
+    assert caught.value.stamp == stamp
+    assert caught.value.modified_at == stamp.modified_at
+    assert open_at().stamp(capture) == stamp
+    put(PATH)
+    changed = open_at().stamp(capture)
+    assert changed is not None
+    assert changed != stamp
+
+
+def test_the_stamp_of_a_capture_that_is_gone(put: Put, open_at: Open, root: Path) -> None:
+    put(PATH)
+    tree = open_at()
+    capture = tree.capture(PATH)
+    assert capture is not None
+    with refused(root / "5/24"), pytest.raises(CaptureUnreadable):
+        tree.stamp(capture)
+    (root / PATH).unlink()
+    assert tree.stamp(capture) is None
+    (root / PATH).parent.rmdir()
+    assert tree.stamp(capture) is None
+    root.rename(root.parent / "unmounted")
+    with pytest.raises(StoreUnavailable):
+        tree.stamp(capture)
 
 
 def test_a_huge_file_is_not_read_to_its_end(put: Put, open_at: Open, root: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from annotator.domain import Capture, Failure, Reason, Window
 from annotator.errors import StoreUnavailable
 from annotator.nvr.tree import EventTree
+from annotator.nvr.walk import Throttle
 from tests.unit.nvr.trees import failures, refused, walked
 
 Put = Callable[..., None]
@@ -131,6 +132,33 @@ def test_monitors_go_by_name_or_directory(put: Put, open_at: Open, root: Path) -
     for name in ("Door", "5"):
         assert walked(open_at(), Window(monitors=(name,))) == ["5/77/1-capture.jpg"]
     assert "it has Door" in failures(open_at(), Window(monitors=("Doro",)))["Doro"].message
+
+
+def test_a_walk_pauses_before_each_listing(put: Put, root: Path, open_at: Open) -> None:
+    put("5/2025-01-01/11/1-capture.jpg", "5/2025-01-01/12/1-capture.jpg")
+    pauses: list[None] = []
+    like = open_at("medium")
+    tree = EventTree(root, like.layout, max_capture_bytes=1, pause=lambda: pauses.append(None))
+    assert len(walked(tree)) == 2
+    assert len(pauses) == 4  # the monitor, the day, two events
+
+
+def test_a_throttle_keeps_to_its_rate_and_makes_up_for_nothing() -> None:
+    now_s, slept_s = [100.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept_s.append(seconds)
+        now_s[0] += seconds
+
+    throttle = Throttle(4, lambda: now_s[0], sleep)
+    for _ in range(4):
+        throttle()
+    assert now_s == [100.75]
+    now_s[0] += 10
+    slept_s.clear()
+    throttle()
+    throttle()
+    assert slept_s == [0.25]
 
 
 # -- links ---------------------------------------------------------------------------------------

@@ -24,8 +24,10 @@ TICK_S = 0.02
 
 
 @contextmanager
-def watching(tree: EventTree, on_capture: Callable[[Capture], None]) -> Iterator[TreeWatch]:
-    watch = TreeWatch(tree, poll_interval_s=TICK_S)
+def watching(
+    tree: EventTree, on_capture: Callable[[Capture], None], poll_interval_s: float = TICK_S
+) -> Iterator[TreeWatch]:
+    watch = TreeWatch(tree, poll_interval_s=poll_interval_s)
     watch.start(on_capture)
     try:
         yield watch
@@ -51,6 +53,36 @@ def test_new_captures_are_told_and_old_ones_are_not(put: Put, open_at: Open) -> 
         assert watch.alive()
     assert not watch.alive()
     assert told.empty()
+
+
+def test_on_a_local_disk_nothing_waits_for_a_tick(put: Put, open_at: Open) -> None:
+    put("5/24/04/04/04/30/00/1-capture.jpg")
+    told = queue.Queue[Capture]()
+    with watching(open_at(), told.put, poll_interval_s=3600):
+        for path in (
+            "5/24/04/04/04/30/00/2-capture.jpg",
+            "5/24/04/04/04/30/00/999-capture.jpg",
+            "5/24/04/04/05/00/00/1-capture.jpg",
+        ):
+            put(path)
+            assert told.get(timeout=PATIENCE_S).path == path
+
+
+def test_each_look_that_gets_through_is_told(open_at: Open, root: Path) -> None:
+    ticks = queue.Queue[None]()
+    watch = TreeWatch(open_at(), poll_interval_s=TICK_S, on_tick=lambda: ticks.put(None))
+    watch.start(lambda capture: None)
+    try:
+        for _ in range(3):
+            ticks.get(timeout=PATIENCE_S)
+        root.rename(root.parent / "away")
+        assert until(lambda: not watch.alive())
+        while not ticks.empty():
+            ticks.get()
+        assert not watch.alive()
+        assert ticks.empty()
+    finally:
+        watch.stop()
 
 
 def test_it_stops_at_once_however_long_a_tick_is(open_at: Open) -> None:

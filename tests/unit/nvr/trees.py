@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from annotator.domain import Failure, Window
-from annotator.nvr.tree import EventTree
+from annotator.nvr.layout import Branch
+from annotator.nvr.tree import Ask, EventTree
 
 NOBODY = 65534
 
@@ -42,3 +43,30 @@ def refused(path: Path) -> Iterator[None]:
     finally:
         os.seteuid(user)
         path.chmod(mode)
+
+
+class CountingTree(EventTree):
+    """Counts what it lists, and the entries it meets and the directories it asks in doing so."""
+
+    def __init__(self, like: EventTree) -> None:
+        super().__init__(like.root, like.layout, max_capture_bytes=like.max_capture_bytes)
+        self.forget()
+
+    def forget(self) -> None:
+        self.listings = self.met = self.asked = 0
+
+    @contextmanager
+    def entries(self, branch: Branch) -> Iterator[tuple[int, Iterator[os.DirEntry[str]]]]:
+        self.listings += 1
+        with super().entries(branch) as (descriptor, entries):
+            yield descriptor, (self._meet(entry) for entry in entries)
+
+    @contextmanager
+    def asking(self, branch: Branch) -> Iterator[Ask]:
+        self.asked += 1
+        with super().asking(branch) as ask:
+            yield ask
+
+    def _meet(self, entry: os.DirEntry[str]) -> os.DirEntry[str]:
+        self.met += 1
+        return entry

@@ -1,0 +1,163 @@
+"""Child processes: how they are started, and what they run.
+
+`python -m annotator.app.children worker|faces|scout DESCRIPTOR`
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from annotator.config import Config
+from annotator.journal import stderr_handler
+
+if TYPE_CHECKING:
+    from annotator.child import Child, Graveyard
+    from annotator.outposts import StartScout
+    from annotator.scout import Probe
+    from annotator.wire import Answer, Report, Walking, Watching
+
+COMMAND = (sys.executable, "-m", "annotator.app.children")
+
+
+def start_worker(config: Config, graveyard: Graveyard) -> Child[Answer]:
+    from annotator.child import Child
+    from annotator.wire import decode_answer
+
+    greeting = config.model_dump_json().encode()
+    return Child([*COMMAND, "worker"], greeting, decode_answer, graveyard)
+
+
+def scout_starter(config: Config, graveyard: Graveyard) -> StartScout:
+    from annotator.child import Child
+    from annotator.wire import Greeting, decode_report, encode_greeting
+
+    def start(order: Watching | Walking) -> Child[Report]:
+        greeting = encode_greeting(Greeting(config.model_dump_json(), order))
+        return Child([*COMMAND, "scout"], greeting, decode_report, graveyard)
+
+    return start
+
+
+def run_worker(connection: Connection) -> None:
+    """The whole life of a worker, at its end of the pipe."""
+    from annotator.child import Child, Graveyard
+    from annotator.inference.vision import build_vision
+    from annotator.nvr.tree import open_tree
+    from annotator.wire import MAX_MESSAGE_BYTES, FaceAnswer, decode_face_answer
+    from annotator.worker import serve
+
+    greeting = connection.recv_bytes(MAX_MESSAGE_BYTES)
+    config = Config.model_validate_json(greeting)
+    graveyard = Graveyard()
+
+    def start_faces() -> Child[FaceAnswer]:
+        return Child([*COMMAND, "faces"], greeting, decode_face_answer, graveyard)
+
+    tree = open_tree(config.store)
+    serve(connection, tree, lambda: build_vision(config), config, start_faces)
+
+
+def run_faces(connection: Connection) -> None:
+    """The whole life of a face process, a worker's child."""
+    from annotator.inference.vision import build_vision
+    from annotator.wire import MAX_MESSAGE_BYTES
+    from annotator.worker import serve_faces
+
+    config = Config.model_validate_json(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    serve_faces(connection, lambda: build_vision(config), config)
+
+
+def run_scout(connection: Connection) -> None:
+    """The whole life of a scout, at its end of the pipe."""
+    from annotator.nvr.tree import open_tree
+    from annotator.scout import walk_for, watch_for
+    from annotator.wire import MAX_MESSAGE_BYTES, Walking, decode_greeting
+
+    greeting = decode_greeting(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    config = Config.model_validate_json(greeting.config)
+    order = greeting.order
+    if isinstance(order, Walking):
+        tree = open_tree(config.store, listings_per_s=order.listings_per_s)
+        walk_for(connection, order, probe_of(config), tree, tree.stamp)
+    else:
+        from annotator.nvr.watch import TreeWatch
+
+        tree = open_tree(config.store)
+        poll_s = config.watch.poll_interval_s
+        watch_for(
+            connection, order, probe_of(config), lambda: TreeWatch(tree, poll_interval_s=poll_s)
+        )
+
+
+def probe_of(config: Config) -> Probe:
+    """Asks the configured store; see `annotator.scout.Probe`."""
+    from annotator.errors import StoreUnavailable
+    from annotator.nvr.mount import ask, identify, is_network
+    from annotator.scout import OtherStore
+
+    root = config.store_root
+
+    def probe(expected: str | None) -> str:
+        ask(root)
+        found = identify(root)
+        if found.startswith("autofs"):
+            raise StoreUnavailable(f"{root} is not mounted yet", f"see `systemctl status {root}`")
+        if expected is None or found == expected:
+            return found
+        if is_network(expected) and not is_network(found):
+            raise StoreUnavailable(
+                f"{root} is not mounted: it should be {expected}", f"mount it: `mount {root}`"
+            )
+        raise OtherStore(
+            f"{root} is {found}, but captures were taken from {expected}",
+            "mount the right store, or run `annotator accept-store` if this is right",
+        )
+
+    return probe
+
+
+def main(role: str, descriptor: int) -> None:
+    from annotator.worker import HUNG_UP
+
+    _die_with_parent()
+    logging.basicConfig(level=logging.WARNING, handlers=[stderr_handler(f"{role}: ")])
+    runs: dict[str, Callable[[Connection], None]] = {
+        "worker": run_worker,
+        "faces": run_faces,
+        "scout": run_scout,
+    }
+    status = 0
+    try:
+        runs[role](Connection(descriptor))
+    except HUNG_UP:
+        pass
+    except Exception:
+        logging.getLogger(__name__).exception("a bug in annotator, please report it")
+        status = 1
+    # Not sys.exit, which waits for threads: one may be blocked in a dead mount.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _die_with_parent() -> None:
+    """A hung child does not notice that its pipe is closed, and would keep an accelerator for good.
+
+    prctl(2), PR_SET_PDEATHSIG; where the parent has died already, there is nobody to work for.
+    """
+    import ctypes
+    import signal
+
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
