@@ -16,6 +16,7 @@ from pathlib import Path
 
 from annotator.config import Config
 from annotator.errors import ConfigError, ServiceError
+from annotator.unit_names import escape_path
 
 SERVICE = "annotator.service"
 DEFAULT_USER = "annotator"
@@ -234,24 +235,6 @@ def automount_of(root: Path) -> str:
 def mount_point(root: Path) -> Path:
     """A store's root as systemd wants it, without symlinks; looking at the root might block."""
     return root.parent.resolve() / root.name
-
-
-def escape_path(path: Path) -> str:
-    """The name of a mount point's unit, without its suffix, as `systemd-escape --path` tells it."""
-    parts = [part for part in path.parts if part != "/"]
-    if not parts:
-        return "-"
-    escaped = "-".join(
-        "".join(
-            chr(byte) if chr(byte) in _PLAIN else f"\\x{byte:02x}"
-            for byte in part.encode(errors="surrogateescape")
-        )
-        for part in parts
-    )
-    return f"\\x2e{escaped[1:]}" if escaped.startswith(".") else escaped
-
-
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.")
 
 
 def _shipped(name: str) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from annotator.errors import StoreUnavailable
 from annotator.nvr.beneath import opened
+from annotator.unit_names import escape_path
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 FUSE_CONNECTIONS = Path("/sys/fs/fuse/connections")
@@ -115,22 +116,7 @@ def recover_abort(
         aborted = f"{connection}/abort cannot be written ({os.strerror(error.errno or 0)})"
     else:
         aborted = f"aborted the connection of {mount}"
-    return f"{aborted}; {_restarted(unit_of(mount.point), systemctl)}"
-
-
-def unit_of(point: str) -> str:
-    """systemd's name for a mount point's unit, as `systemd-escape --path --suffix=mount`."""
-    escaped = []
-    for index, byte in enumerate(os.fsencode(point.strip("/") or "/")):
-        character = chr(byte)
-        is_plain = byte < 0x80 and (character.isalnum() or character in ":_.")
-        if character == "/":
-            escaped.append("-")
-        elif is_plain and not (character == "." and index == 0):
-            escaped.append(character)
-        else:
-            escaped.append(f"\\x{byte:02x}")
-    return "".join(escaped) + ".mount"
+    return f"{aborted}; {_restarted(f'{escape_path(Path(mount.point))}.mount', systemctl)}"
 
 
 def parse_mountinfo(data: bytes) -> Iterator[Mount]:

@@ -123,6 +123,11 @@ class Lab:
     ) -> None:
         self.close()
 
+    @property
+    def connections(self) -> Path:
+        """A directory per FUSE connection, as /sys/fs/fuse/connections has them."""
+        return self._folder / "fusectl"
+
     def close(self) -> None:
         """Leave nothing: callers that hang are freed first, then everything is ended."""
         self.abort()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from annotator.health import read_health
+from annotator.nvr.mount import recover_abort
 from benchmarks.chaos import chaos
 from demo.nvr import Frame, Pace, Recorder, Recording
 from tests.system.actors import Service, Writer, annotated, left_over, recorded, wait_for
@@ -171,3 +173,19 @@ def test_the_lab_frees_whoever_hangs_in_its_mount(lab: Lab) -> None:
     lab.close()
     assert hanging.wait(5) != 0
     assert list(lab.mount_point.iterdir()) == []
+
+
+def test_a_frozen_connection_can_be_freed(lab: Lab, tmp_path: Path) -> None:
+    """`mount.recover = "abort"`: whoever hangs in the mount gets an error at once."""
+    lab.mount(SEED_OPTIONS)
+    lab.freeze()
+    stuck = subprocess.Popen(
+        [sys.executable, "-c", f"import os; os.stat({str(lab.mount_point / 'x')!r})"],
+        stderr=subprocess.DEVNULL,
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        stuck.wait(0.5)
+    said = recover_abort(lab.mount_point, connections=lab.connections, systemctl=("true",))
+    assert "aborted the connection" in said
+    assert stuck.wait(10) == 1
+    lab.thaw()

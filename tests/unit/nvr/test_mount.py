@@ -21,7 +21,6 @@ from annotator.nvr.mount import (
     mount_of,
     parse_mountinfo,
     recover_abort,
-    unit_of,
 )
 from tests.unit.nvr.trees import refused
 
@@ -164,20 +163,6 @@ def test_what_cannot_be_done_is_told_and_no_error(
     )
     assert "abort cannot be written" in done
     assert "mnt-nvr.mount could not be restarted" in done
-
-
-@pytest.mark.parametrize(
-    ("point", "unit"),
-    [
-        ("/mnt/nvr", "mnt-nvr.mount"),
-        ("/", "-.mount"),
-        ("/srv/.a b/c-d", r"srv-.a\x20b-c\x2dd.mount"),
-        ("/.x", r"\x2ex.mount"),
-        ("/é", r"\xc3\xa9.mount"),
-    ],
-)
-def test_the_name_of_a_mount_unit_is_systemds(point: str, unit: str) -> None:
-    assert unit_of(point) == unit
 
 
 # -- the probe -----------------------------------------------------------------------------------

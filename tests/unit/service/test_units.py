@@ -15,10 +15,10 @@ from annotator.host.units import (
     Machine,
     Program,
     check_open,
-    escape_path,
     machine_for,
     rendered,
 )
+from annotator.unit_names import escape_path
 
 PROGRAM = Program(Path("/opt/annotator/.venv/bin/annotator"), (Path("/opt/annotator"),))
 CONFIG_FILE = Path("/etc/annotator/annotator.toml")
