@@ -18,8 +18,6 @@ looked at; 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from annotator.domain import FileStamp, Reason
 
 EXIT_OK = 0
@@ -70,11 +68,6 @@ class CaptureUnreadable(StoreError):
         self.reason = reason
         self.final = final
         self.stamp = stamp
-
-    @property
-    def modified_at(self) -> datetime | None:
-        """The file's time, where it is known."""
-        return self.stamp.modified_at if self.stamp else None
 
 
 class ModelError(AnnotatorError):

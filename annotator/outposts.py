@@ -185,7 +185,6 @@ class Walk:
 
     def __init__(self, start_scout: StartScout, order: Walking, clock: Clock, stall_s: float):
         self.progress = WalkProgress()
-        self.finished = False
         self.lost: StoreLost | None = None
         self._clock = clock
         self._stall_s = stall_s
@@ -206,7 +205,7 @@ class Walk:
         changed: Callable[[tuple[Capture, ...]], None],
         unlistable: Callable[[Failure], None],
     ) -> None:
-        """Take in a little. The walk is over when it no longer runs: `finished`, or `lost`."""
+        """Take in a little. The walk is over when it no longer runs; `lost` says why too early."""
         if self._scout is None:
             return
         try:
@@ -228,7 +227,6 @@ class Walk:
                     self.progress.unlistable += 1
                     unlistable(report.failure)
                 case Walked():
-                    self.finished = True
                     self._end(None)
                 case StoreLost():
                     self._end(report)

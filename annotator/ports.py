@@ -143,9 +143,6 @@ class Backlog(Protocol):
     def waiting(self, origin: Origin | None = None) -> int:
         """How many captures wait or are leased."""
 
-    def next_due(self) -> datetime | None:
-        """When the first capture that is put off falls due; None where none is put off."""
-
 
 class AnnotationStore(Protocol):
     """Where results go."""

@@ -161,13 +161,6 @@ class SqlBacklog:
         with self._database.reading() as connection:
             return connection.scalar(question) or 0
 
-    def next_due(self) -> datetime | None:
-        with self._database.reading() as connection:
-            due = connection.scalar(
-                select(func.min(attempt.c.not_before)).where(attempt.c.leased == 0)
-            )
-        return None if due is None else from_ms(due)
-
     def _enter(
         self,
         captures: Sequence[Capture],

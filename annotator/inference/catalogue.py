@@ -202,10 +202,6 @@ class Catalogue:
         """The entries of a task, best first."""
         return tuple(self.entry(name) for name in PREFERENCE[task])
 
-    def recommended(self) -> tuple[Entry, ...]:
-        """One object detector and one face detector: what a fresh installation should get."""
-        return tuple(self.preferred(task)[0] for task in Task)
-
     def verify(self, directory: Path) -> tuple[CheckedFile, ...]:
         """Every file of the catalogue against what is in `directory`."""
         return tuple(

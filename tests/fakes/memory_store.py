@@ -204,12 +204,6 @@ class MemoryStore:
     def waiting(self, origin: Origin | None = None) -> int:
         return sum(origin in (None, row.origin) for row in self._waiting.values())
 
-    def next_due(self) -> datetime | None:
-        rows = self._waiting.values()
-        return min(
-            (row.not_before for row in rows if row.not_before and not row.leased), default=None
-        )
-
     def record(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
         self._see(one.capture for one in annotations)
         self._see(one.capture for one in failures if one.capture is not None)
