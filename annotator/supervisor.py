@@ -17,7 +17,7 @@ from socket import socket
 from annotator.child import Child, ChildLost
 from annotator.config import WatchSettings, WorkerSettings
 from annotator.domain import Annotation, Failure, Lease, Origin, Reason
-from annotator.errors import AnnotatorError, DatabaseUnwritable, RuntimeUnavailable
+from annotator.errors import DatabaseUnwritable, RuntimeUnavailable
 from annotator.ports import AnnotationStore, Backlog, Clock
 from annotator.wire import (
     Answer,
@@ -233,9 +233,7 @@ class Supervisor:
             case Ready():
                 post.ready = True
             case Broken():
-                error = AnnotatorError(answer.message, answer.next_step)
-                error.exit_code = answer.exit_code
-                raise error
+                raise answer.error()
             case Started():
                 post.started = answer.id
                 return

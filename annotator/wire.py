@@ -22,6 +22,7 @@ from annotator.domain import (
     Reason,
     Window,
 )
+from annotator.errors import AnnotatorError
 
 MAX_MESSAGE_BYTES = 16 * 2**20
 
@@ -49,6 +50,12 @@ class Broken:
     next_step: str
     exit_code: int
     kind: Literal["broken"] = "broken"
+
+    def error(self) -> AnnotatorError:
+        """To be raised by who needs the child."""
+        error = AnnotatorError(self.message, self.next_step)
+        error.exit_code = self.exit_code
+        return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,9 +236,7 @@ class _FaceDesk:
             self._child = self._start()
             answer = self._answer(self._child, self._start_patience_s)
             if isinstance(answer, Broken):
-                error = AnnotatorError(answer.message, answer.next_step)
-                error.exit_code = answer.exit_code
-                raise error
+                raise answer.error()
         return self._child
 
     def _answer(self, child: Child[FaceAnswer], patience_s: float) -> FaceAnswer:

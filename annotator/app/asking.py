@@ -71,7 +71,7 @@ def show(config: Config, paths: Sequence[Path], output: Path) -> Iterator[tuple[
     from annotator.nvr.tree import open_tree
     from annotator.view.draw import draw, save_drawing
 
-    tree = open_tree(config.store.model_copy(update={"root": config.store_root}))
+    tree = open_tree(config.store)
     with _queries(config) as queries:
         for path in paths:
             capture = tree.capture(path.resolve() if path.exists() else path)

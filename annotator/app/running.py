@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from annotator.app.children import scout_starter, start_worker
 from annotator.clock import SystemClock
-from annotator.config import Config, StoreSettings
+from annotator.config import Config
 from annotator.domain import Origin, Window
 from annotator.errors import BusyError, StoreError, StoreUnavailable
 
@@ -62,7 +62,7 @@ def backfill(
     from annotator.wire import Walking
 
     clock, graveyard, state = SystemClock(), Graveyard(), BackfillState()
-    config = config.model_copy(update={"store": _named_store(config)})
+    config = config.with_places(store=config.store_root.absolute())
     with _signals() as signalled, _database(config) as (backlog, store):
         tree = open_tree(config.store)
         tree.check()
@@ -119,7 +119,7 @@ def watch(config: Config) -> None:
     from annotator.outposts import StoreWatch
 
     clock, graveyard = SystemClock(), Graveyard()
-    config = config.model_copy(update={"store": _named_store(config)})
+    config = config.with_places(store=config.store_root.absolute())
     start_scout = scout_starter(config, graveyard)
     stop = _Stop()
     with (
@@ -190,10 +190,6 @@ def worker_processes(config: Config) -> int:
     memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     is_small = (os.cpu_count() or 1) < 2 or memory_bytes < TWO_WORKERS_BYTES
     return 1 if is_small or config.inference.delegate == "edgetpu" else 2
-
-
-def _named_store(config: Config) -> StoreSettings:
-    return config.store.model_copy(update={"root": config.store_root.absolute()})
 
 
 def _window_with(window: Window, tree: EventTree, paths: Sequence[Path]) -> Window:

@@ -15,37 +15,30 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+def _remember(context: click.Context, option: click.Parameter, value: object) -> None:
+    """Keep what was given; before the command's name and after it are one place."""
+    given = context.ensure_object(dict)
+    if value:
+        given[option.name] = value
+
+
+def _shared(*names: str, help_text: str, **settings: Any) -> Callable[[F], F]:
+    return click.option(*names, expose_value=False, callback=_remember, help=help_text, **settings)
+
+
+_FILE = click.Path(path_type=Path)
 _COMMON = (
-    click.option(
+    _shared(
         "--config",
         "config_file",
-        type=click.Path(path_type=Path),
-        expose_value=False,
-        callback=lambda context, _option, value: _remember(context, "config_file", value),
-        help="Configuration file (else $ANNOTATOR_CONFIG, ./annotator.toml, the user's, /etc).",
+        type=_FILE,
+        help_text="Configuration file (else $ANNOTATOR_CONFIG, ./annotator.toml, the user's, "
+        "/etc).",
     ),
-    click.option(
-        "--store",
-        type=click.Path(path_type=Path),
-        expose_value=False,
-        callback=lambda context, _option, value: _remember(context, "store", value),
-        help="The event tree; wins over the configuration.",
-    ),
-    click.option(
-        "--database",
-        type=click.Path(path_type=Path),
-        expose_value=False,
-        callback=lambda context, _option, value: _remember(context, "database", value),
-        help="The SQLite file; wins over the configuration.",
-    ),
-    click.option(
-        "-v",
-        "--verbose",
-        is_flag=True,
-        expose_value=False,
-        callback=lambda context, _option, value: _remember(context, "verbose", value or None),
-        help="Say more on stderr.",
-    ),
+    _shared("--store", type=_FILE, help_text="The event tree; wins over the configuration."),
+    _shared("--database", type=_FILE, help_text="The SQLite file; wins over the configuration."),
+    _shared("-v", "--verbose", is_flag=True, help_text="Say more on stderr."),
 )
 
 
@@ -54,12 +47,6 @@ def common_options(command: F) -> F:
     for option in reversed(_COMMON):
         command = option(command)
     return command
-
-
-def _remember(context: click.Context, name: str, value: object) -> None:
-    given = context.ensure_object(dict)
-    if value is not None:
-        given[name] = value
 
 
 def load_config(named: Path | None = None) -> Config:
