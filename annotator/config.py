@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from annotator.errors import ConfigError
 
@@ -32,7 +32,12 @@ def _known_zone(name: str) -> str:
     return name
 
 
+DEVICE = r"^((usb|pci)?:\d{1,2}|usb|pci)$"
+"""Which Edge TPU, as libedgetpu reads it: the N-th of all, of those on USB, or on PCI."""
+TILES = r"^(off|auto|[1-9]x[1-9])$"
+
 Score = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=30 * 86400, allow_inf_nan=False)]
 Place = Annotated[Path, AfterValidator(Path.expanduser)]
 
@@ -67,17 +72,54 @@ class InferenceSettings(Section):
     """[inference]: what runs the graphs."""
 
     delegate: Literal["auto", "cpu", "edgetpu"] = "auto"
+    devices: tuple[Annotated[str, Field(pattern=DEVICE)], ...] = ()
+    device_retry_s: Seconds = 30.0
+    edgetpu_library: str = "libedgetpu.so.1"
     threads: Annotated[int, Field(ge=0, le=64)] = 0
     max_megapixels: Annotated[float, Field(gt=0, le=500)] = 50.0
 
 
+class Zone(Section):
+    """A polygon in shares of the picture's width and height; `labels`, if any, are all it is for."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    points: Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3, max_length=256)]
+    labels: tuple[str, ...] = ()
+
+
+class LabelLimits(Section):
+    """What differs for one label; None takes the limit that holds for all."""
+
+    min_score: Score | None = None
+    min_area: Share | None = None
+    max_area: Share | None = None
+
+
 class DetectionSettings(Section):
-    """[detection]: what counts as a detection; each key can differ per monitor."""
+    """[detection]: what counts as a detection; each key can differ per monitor.
+
+    Areas are shares of the picture's.
+    """
 
     model: str = "auto"
+    head: str = "auto"
     labels_file: Place | None = None
+    fit: Literal["auto", "stretch", "letterbox"] = "auto"
+    tiles: Annotated[str, Field(pattern=TILES)] = "off"
+    tile_overlap: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     min_score: Score = 0.5
     labels: tuple[str, ...] = ()
+    min_area: Share = 0.0
+    max_area: Share = 1.0
+    by_label: dict[str, LabelLimits] = {}
+    ignore: tuple[Zone, ...] = ()
+    include: tuple[Zone, ...] = ()
+
+    @property
+    def lowest_score(self) -> float:
+        """No candidate below it can become a detection."""
+        own = (limits.min_score for limits in self.by_label.values())
+        return min((self.min_score, *(score for score in own if score is not None)))
 
 
 class FaceSettings(Section):
@@ -89,6 +131,27 @@ class FaceSettings(Section):
     min_score: Score = 0.6
     min_face_px: Annotated[int, Field(ge=1, le=10_000)] = 40
     min_sharpness: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 100.0
+
+
+class SimilarSettings(Section):
+    """[similar]: when a capture need not be looked at; each key can differ per monitor.
+
+    `max_changed` is a share of the picture's area.
+    """
+
+    enabled: bool = False
+    max_changed: Share = 0.002
+    refresh_s: Seconds = 10.0
+
+
+class StationarySettings(Section):
+    """[stationary]: what counts as parked; each key can differ per monitor."""
+
+    enabled: bool = True
+    after_s: Seconds = 300.0
+    min_iou: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    gone_after: Annotated[int, Field(ge=1, le=10_000)] = 20
+    except_labels: tuple[str, ...] = ("person",)
 
 
 class WatchSettings(Section):
@@ -132,15 +195,22 @@ OVERRIDABLE: dict[str, type[Section]] = {
     "detection": DetectionSettings,
     "faces": FaceSettings,
     "backlog": BacklogSettings,
+    "similar": SimilarSettings,
+    "stationary": StationarySettings,
 }
 
 
 class MonitorOverrides(Section):
-    """[monitors.NAME]: the detection, face and backlog keys that differ for one monitor."""
+    """[monitors.NAME]: the keys of `OVERRIDABLE` sections that differ for one monitor."""
 
     detection: dict[str, Any] = {}
     faces: dict[str, Any] = {}
     backlog: dict[str, Any] = {}
+    similar: dict[str, Any] = {}
+    stationary: dict[str, Any] = {}
+
+
+_NO_OVERRIDES = MonitorOverrides()
 
 
 class MonitorSettings(Section):
@@ -149,6 +219,8 @@ class MonitorSettings(Section):
     detection: DetectionSettings
     faces: FaceSettings
     backlog: BacklogSettings
+    similar: SimilarSettings
+    stationary: StationarySettings
 
 
 class Config(Section):
@@ -163,19 +235,26 @@ class Config(Section):
     watch: WatchSettings = WatchSettings()
     mount: MountSettings = MountSettings()
     backlog: BacklogSettings = BacklogSettings()
+    similar: SimilarSettings = SimilarSettings()
+    stationary: StationarySettings = StationarySettings()
     worker: WorkerSettings = WorkerSettings()
     monitors: dict[str, MonitorOverrides] = {}
 
+    _by_monitor: dict[str, MonitorSettings] = PrivateAttr(default_factory=dict)
+
     def for_monitor(self, name: str) -> MonitorSettings:
-        """The detection and face settings of one monitor, by its name in the store."""
-        overrides = self.monitors.get(name)
-        if overrides is None:
-            return MonitorSettings(detection=self.detection, faces=self.faces, backlog=self.backlog)
-        return MonitorSettings(
-            detection=_overridden(self.detection, overrides.detection),
-            faces=_overridden(self.faces, overrides.faces),
-            backlog=_overridden(self.backlog, overrides.backlog),
-        )
+        """What holds for one monitor, by its name in the store; put together once."""
+        overrides = self.monitors.get(name, _NO_OVERRIDES)
+        key = name if overrides is not _NO_OVERRIDES else ""
+        if key not in self._by_monitor:
+            self._by_monitor[key] = MonitorSettings(
+                detection=_overridden(self.detection, overrides.detection),
+                faces=_overridden(self.faces, overrides.faces),
+                backlog=_overridden(self.backlog, overrides.backlog),
+                similar=_overridden(self.similar, overrides.similar),
+                stationary=_overridden(self.stationary, overrides.stationary),
+            )
+        return self._by_monitor[key]
 
     def with_places(self, store: Path | None = None, database: Path | None = None) -> Config:
         """The same with another store or database, as the command line names them."""
@@ -214,6 +293,8 @@ _S = TypeVar("_S", bound=Section)
 
 
 def _overridden(base: _S, overrides: Mapping[str, Any]) -> _S:
+    if not overrides:
+        return base
     return type(base).model_validate({**base.model_dump(), **overrides})
 
 

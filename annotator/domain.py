@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 EMBEDDING_BYTES = 128 * 4
 """A face embedding is 128 little-endian float32 values."""
@@ -206,11 +207,31 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
+class Station:
+    """What runs a worker's networks.
+
+    `device` says which Edge TPU, as in "usb:0" or "pci:1"; it is "" on the CPU. `fallback` is True
+    on the CPU where an Edge TPU should have done the work.
+    """
+
+    delegate: Literal["cpu", "edgetpu"] = "cpu"
+    device: str = ""
+    fallback: bool = False
+
+    def __str__(self) -> str:
+        return f"Edge TPU {self.device}".rstrip() if self.delegate == "edgetpu" else "CPU"
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made an annotation; models are named `name@sha256[:12]`, None where none was used."""
+    """What made an annotation; models are named `name@sha256[:12]`, None where none was used.
+
+    `fallback` is True where the CPU stood in for an Edge TPU that was away.
+    """
 
     detector: str
     delegate: str
+    fallback: bool = False
     face_detector: str | None = None
     embedder: str | None = None
     recogniser: str | None = None
@@ -227,7 +248,11 @@ class FaceModels:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What the program saw in one capture; without detections it looked and saw nothing."""
+    """What the program saw in one capture; without detections it looked and saw nothing.
+
+    `inherited_from` is the capture of the same event that was looked at in its place, since nothing
+    had moved in between; the detections are that one's, without faces.
+    """
 
     capture: Capture
     captured_at: datetime
@@ -235,6 +260,15 @@ class Annotation:
     height: int
     detections: tuple[Detection, ...]
     provenance: Provenance
+    inherited_from: Capture | None = None
+
+
+class Stay(StrEnum):
+    """What a detection says of a stationary object, such as a parked car."""
+
+    ARRIVED = "arrived"
+    STILL_THERE = "still there"
+    LEFT = "left"
 
 
 class Reason(StrEnum):
@@ -330,7 +364,7 @@ class CaptureQuery:
     """A question about past sightings; empty tuples and None filter nothing.
 
     `names` may hold `UNKNOWN_NAME` for faces that are nobody in the gallery. `since` is inclusive,
-    `until` exclusive.
+    `until` exclusive. What is only still there (`Stay`) is left out unless `stationary` asks for it.
     """
 
     monitors: tuple[str, ...] = ()
@@ -339,6 +373,7 @@ class CaptureQuery:
     since: datetime | None = None
     until: datetime | None = None
     min_score: float | None = None
+    stationary: bool = False
     limit: int | None = None
 
 
@@ -363,6 +398,7 @@ class Sighting:
     name: str | None = None
     probability: float | None = None
     verdict: str | None = None
+    stay: Stay | None = None
 
 
 @dataclass(frozen=True, slots=True)

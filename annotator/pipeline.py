@@ -19,6 +19,7 @@ from annotator.domain import (
     Face,
     FaceModels,
 )
+from annotator.filters import passing
 from annotator.ports import Picture, Vision
 
 # A file's time is believed from a little before its event began (clocks differ) to two days after
@@ -32,7 +33,7 @@ def annotate(
     capture: Capture, content: CaptureContent, vision: Vision, settings: MonitorSettings
 ) -> Annotation:
     """Look at one capture. Raises CaptureUnreadable where it cannot be looked at."""
-    picture = vision.decode(content.jpeg)
+    picture = vision.decode(content.jpeg, settings.detection)
     annotation = see(capture, content, picture, vision, settings)
     persons = persons_of(annotation, settings)
     if not persons:
@@ -58,7 +59,12 @@ def see(
         captured_at=captured_at(capture.event, content.modified_at),
         width=picture.width,
         height=picture.height,
-        detections=vision.objects(picture, settings.detection),
+        detections=passing(
+            vision.objects(picture, settings.detection),
+            picture.width,
+            picture.height,
+            settings.detection,
+        ),
         provenance=vision.provenance(settings.detection),
     )
 

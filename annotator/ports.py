@@ -72,22 +72,43 @@ class Picture(Protocol):
 class Vision(Protocol):
     """Everything that looks at pixels."""
 
-    def decode(self, jpeg: bytes) -> Picture:
-        """Raises CaptureUnreadable where the bytes are not a picture that can be looked at."""
+    def decode(self, jpeg: bytes, settings: DetectionSettings | None) -> Picture:
+        """As finely as these settings need it; None decodes at full resolution at once.
+
+        Raises CaptureUnreadable where the bytes are not a picture that can be looked at. May be
+        called from one other thread than the rest.
+        """
 
     def objects(self, picture: Picture, settings: DetectionSettings) -> tuple[Detection, ...]:
-        """All detections that pass the settings, best score first, without faces."""
+        """All candidates of at least `settings.lowest_score`, best score first, without faces.
+
+        The other limits are `annotator.filters`' affair. Raises RuntimeUnavailable where what runs
+        the network has failed.
+        """
 
     def faces(
         self, picture: Picture, persons: Sequence[BoundingBox], settings: FaceSettings
     ) -> Sequence[tuple[Face, ...]]:
         """For each person's box its faces, gated, embedded and identified; no face twice."""
 
+    def glance(self, picture: Picture) -> Glance:
+        """What `Glance.changed` needs of a picture; small enough to keep."""
+
     def provenance(self, settings: DetectionSettings) -> Provenance:
         """What detections made with these settings rest on; loads it. Raises AnnotatorError."""
 
     def face_models(self, settings: FaceSettings) -> FaceModels:
         """What faces found with these settings rest on; loads it. Raises AnnotatorError."""
+
+    def reload(self) -> None:
+        """Let go of what runs on an accelerator; the next use loads it anew."""
+
+
+class Glance(Protocol):
+    """What a picture looks like from afar."""
+
+    def changed(self, before: Glance) -> float:
+        """The share of the picture, 0 to 1, in which something moved since `before`."""
 
 
 class Backlog(Protocol):
@@ -118,6 +139,13 @@ class Backlog(Protocol):
 
         Only those that failed for one of `reasons`, and whose path is one of `paths` or lies below
         one; an empty filter filters nothing.
+        """
+
+    def redo_fallback(self, window: Window) -> int:
+        """Make wait again, as backfill, what was annotated on the CPU in an Edge TPU's place.
+
+        How many. Until such a capture is looked at anew its annotation stays; a failure to do so
+        ends the waiting and leaves it.
         """
 
     def take_up_again(self, captures: Sequence[Capture]) -> int:
@@ -173,6 +201,10 @@ class SightingQueries(Protocol):
 
     def seen_in(self, capture: Capture) -> tuple[Sighting, ...] | None:
         """What was seen in one capture; None where it has not been annotated."""
+
+    def sample(self, window: Window, count: int) -> tuple[Capture, ...]:
+        """At most `count` annotated captures, spread evenly over those of the window; the same
+        ones each time that nothing was annotated in between."""
 
     def totals(self) -> Totals: ...
 

@@ -120,7 +120,7 @@ def serve_faces(connection: Connection, build_vision: Callable[[], Vision], conf
         jpeg = connection.recv_bytes()
         settings = config.for_monitor(task.monitor).faces
         try:
-            faces = vision.faces(vision.decode(jpeg), task.persons, settings)
+            faces = vision.faces(vision.decode(jpeg, None), task.persons, settings)
             say(FacesFound(tuple(faces), vision.face_models(settings)))
         except CaptureUnreadable as error:
             say(FacesRefused(error.reason, str(error)))
@@ -155,7 +155,7 @@ def _look(
         stamp = FileStamp(len(content.jpeg), content.modified_at)
         say(Started(task.id))
         settings = config.for_monitor(task.capture.monitor)
-        picture = vision.decode(content.jpeg)
+        picture = vision.decode(content.jpeg, settings.detection)
         annotation = see(task.capture, content, picture, vision, settings)
         persons = persons_of(annotation, settings)
         if persons:

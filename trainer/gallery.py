@@ -41,7 +41,7 @@ def read_gallery(folder: Path, vision: Vision, settings: FaceSettings) -> Iterat
 
 def _look(person: str, path: Path, vision: Vision, settings: FaceSettings) -> GalleryPicture:
     try:
-        picture = vision.decode(path.read_bytes())
+        picture = vision.decode(path.read_bytes(), None)
     except (OSError, CaptureUnreadable) as error:
         return GalleryPicture(person, path, problem=str(error))
     whole = BoundingBox(0, 0, picture.width, picture.height)

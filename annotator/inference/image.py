@@ -10,6 +10,7 @@ EXIF orientation is ignored on purpose: a box is pixels of the stored capture.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -163,10 +164,12 @@ class Picture:
         return NetworkInput(np.asarray(fitted), resize)
 
 
-def decode(
-    jpeg: bytes, *, max_megapixels: float, min_width: int = 1, min_height: int = 1
-) -> Picture:
-    """A picture decoded no coarser than `min_width` x `min_height`; finer only if the JPEG is.
+Need = Callable[[int, int], tuple[int, int]]
+"""How finely a capture of so many pixels must be decoded: the least width and height to come."""
+
+
+def decode(jpeg: bytes, *, max_megapixels: float, need: Need | None = None) -> Picture:
+    """A picture decoded no coarser than `need` says; None decodes at full resolution.
 
     Raises CaptureUnreadable; `final` is False for what may be a file that is still being written.
     """
@@ -188,7 +191,7 @@ def decode(
         raise CaptureUnreadable(
             Reason.UNSUPPORTED, f"{scans} progressive scans of {megapixels:.1f} megapixels"
         )
-    drafted = image.draft(None, (min_width, min_height))
+    drafted = image.draft(None, need(width, height)) if need else None
     scale = round(width / drafted[1][2]) if drafted else 1
     return Picture(jpeg, width, height, _decoded(image, jpeg), scale)
 

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator import ports
-from annotator.config import Config, DetectionSettings, FaceSettings
-from annotator.domain import BoundingBox, Detection, Face, FaceModels, Provenance
-from annotator.errors import ModelError, RuntimeUnavailable
+from annotator.config import Config, DetectionSettings, FaceSettings, InferenceSettings
+from annotator.domain import BoundingBox, Detection, Face, FaceModels, Provenance, Station
+from annotator.errors import ModelError
 from annotator.inference.catalogue import (
     AUTO,
     PREFERENCE,
     Catalogue,
     ChosenModel,
-    Delegate,
-    ModelFile,
     Task,
     load_catalogue,
 )
@@ -29,6 +27,7 @@ from annotator.inference.faces import (
     GraphFinder,
     HogFinder,
 )
+from annotator.inference.glance import Glance, glance
 from annotator.inference.heads import head_for
 from annotator.inference.identify import NoGallery, Recogniser
 from annotator.inference.image import Picture, decode
@@ -38,62 +37,57 @@ from annotator.inference.runtime import load_graph
 
 if TYPE_CHECKING:
     from annotator.inference.heads import Head
-    from annotator.inference.runtime import Device, Graph
+    from annotator.inference.runtime import Graph
 
 HOG = "hog"
 """The face model that comes with dlib and needs no file."""
 
-FIRST_DECODE_PX = 320
-"""The input of most detectors: what the first capture is decoded for, before one is loaded."""
+ON_CPU = Station()
 
-
-def build_vision(config: Config, recogniser: Recogniser | None = None) -> ModelVision:
+def build_vision(
+    config: Config, station: Station = ON_CPU, recogniser: Recogniser | None = None
+) -> ModelVision:
     """What a worker looks with. Loads the catalogue only; networks come when they are needed."""
     return ModelVision(
         load_catalogue(),
         config.models_directory,
-        delegate=config.inference.delegate,
-        threads=config.inference.threads,
-        max_megapixels=config.inference.max_megapixels,
-        recogniser=recogniser or NoGallery(),
+        config.inference,
+        station,
+        recogniser or NoGallery(),
     )
 
 
 class ModelVision:
-    """Fulfils `annotator.ports.Vision`; for one thread, as its networks are."""
+    """Fulfils `annotator.ports.Vision`; for one thread, as its networks are, but for `decode`.
+
+    Faces are found on the CPU at any station: their networks take a few milliseconds there, and an
+    Edge TPU that changes between two networks loads each anew every time.
+    """
 
     def __init__(
         self,
         catalogue: Catalogue,
         models_directory: Path,
-        *,
-        delegate: Delegate,
-        threads: int,
-        max_megapixels: float,
+        settings: InferenceSettings,
+        station: Station,
         recogniser: Recogniser,
     ):
         self._catalogue = catalogue
         self._directory = models_directory
-        self._delegate: Delegate = delegate
-        self._threads = threads
-        self._max_megapixels = max_megapixels
+        self._settings = settings
+        self._station = station
         self._recogniser = recogniser
-        self._detectors: dict[str, tuple[ObjectDetector, Path | None]] = {}
+        self._detectors: dict[tuple[str, str], tuple[ObjectDetector, Path | None]] = {}
         self._finders: dict[str, FaceFinder] = {}
         self._labels: dict[Path, Labels] = {}
 
-    def decode(self, jpeg: bytes) -> Picture:
-        """As coarse as the finest detector in use allows; finer needs are met when they arise."""
-        detectors = [detector for detector, _ in self._detectors.values()]
-        return decode(
-            jpeg,
-            max_megapixels=self._max_megapixels,
-            min_width=max((detector.width for detector in detectors), default=FIRST_DECODE_PX),
-            min_height=max((detector.height for detector in detectors), default=FIRST_DECODE_PX),
-        )
+    def decode(self, jpeg: bytes, settings: DetectionSettings | None) -> Picture:
+        """Raises ModelError too, where the settings' detector cannot be loaded."""
+        need = self._detector(settings)[0].need(settings) if settings else None
+        return decode(jpeg, max_megapixels=self._settings.max_megapixels, need=need)
 
     def objects(self, picture: ports.Picture, settings: DetectionSettings) -> tuple[Detection, ...]:
-        detector, model_labels = self._detector(settings.model)
+        detector, model_labels = self._detector(settings)
         labels = self._labels_of(settings, model_labels)
         return detector.detect(_decoded_here(picture), labels, settings)
 
@@ -103,9 +97,13 @@ class ModelVision:
         finder = self._finder(settings.model)
         return self._reader.read(_decoded_here(picture), persons, finder, settings)
 
+    def glance(self, picture: ports.Picture) -> Glance:
+        return glance(_decoded_here(picture))
+
     def provenance(self, settings: DetectionSettings) -> Provenance:
-        detector, _ = self._detector(settings.model)
-        return Provenance(detector.provenance, detector.delegate)
+        detector, model_labels = self._detector(settings)
+        self._labels_of(settings, model_labels)
+        return Provenance(detector.provenance, detector.delegate, self._station.fallback)
 
     def face_models(self, settings: FaceSettings) -> FaceModels:
         return FaceModels(
@@ -114,18 +112,25 @@ class ModelVision:
             recogniser=self._recogniser.provenance,
         )
 
+    def reload(self) -> None:
+        self._detectors.clear()
+
     @cached_property
     def _reader(self) -> FaceReader:
         return FaceReader(Embedder(), self._recogniser)
 
-    def _detector(self, model: str) -> tuple[ObjectDetector, Path | None]:
+    def _detector(self, settings: DetectionSettings) -> tuple[ObjectDetector, Path | None]:
         """The detector and the label file that belongs to it."""
-        if model not in self._detectors:
-            chosen = self._catalogue.resolve(model, Task.OBJECTS, self._directory, self._delegate)
-            graph, head, provenance = _loaded(chosen, self._delegate, self._threads)
-            detector = ObjectDetector(graph, head, provenance)
-            self._detectors[model] = detector, chosen.labels
-        return self._detectors[model]
+        key = settings.model, settings.head
+        if key not in self._detectors:
+            delegate = self._station.delegate
+            chosen = self._catalogue.resolve(
+                settings.model, Task.OBJECTS, self._directory, delegate
+            )
+            head = chosen.head if settings.head == AUTO else settings.head
+            loaded = _loaded(chosen, head, self._station, self._settings)
+            self._detectors[key] = ObjectDetector(*loaded), chosen.labels
+        return self._detectors[key]
 
     def _labels_of(self, settings: DetectionSettings, model_labels: Path | None) -> Labels:
         path = settings.labels_file or model_labels
@@ -144,14 +149,12 @@ class ModelVision:
         return self._finders[model]
 
     def _new_finder(self, model: str) -> FaceFinder:
-        # A face network takes milliseconds, so "edgetpu" does not insist on one that has a twin.
-        delegate: Delegate = "cpu" if self._delegate == "cpu" else "auto"
-        if model == AUTO and not self._catalogue.available(Task.FACES, self._directory, delegate):
+        if model == AUTO and not self._catalogue.available(Task.FACES, self._directory, "cpu"):
             model = HOG
         if model == HOG:
             return HogFinder()
-        chosen = self._catalogue.resolve(model, Task.FACES, self._directory, delegate)
-        graph, head, provenance = _loaded(chosen, delegate, self._threads)
+        chosen = self._catalogue.resolve(model, Task.FACES, self._directory, "cpu")
+        graph, head, provenance = _loaded(chosen, chosen.head, ON_CPU, self._settings)
         if head.name not in CALIBRATION:
             raise ModelError(
                 f"{chosen.name} finds no faces: its head is {head.name}",
@@ -160,29 +163,21 @@ class ModelVision:
         return GraphFinder(graph, head, CALIBRATION[head.name], provenance)
 
 
-def _loaded(chosen: ChosenModel, delegate: Delegate, threads: int) -> tuple[Graph, Head, str]:
-    """The model on the Edge TPU or the CPU, and its `name@sha256[:12]`.
-
-    "auto" takes the Edge TPU where one answers and the model's twin for it is here.
-    """
-    if chosen.edgetpu is not None and delegate != "cpu":
-        try:
-            return _on("edgetpu", chosen.edgetpu, chosen.head, threads)
-        except RuntimeUnavailable:
-            if delegate == "edgetpu" or chosen.cpu is None:
-                raise
-    if chosen.cpu is None or delegate == "edgetpu":
-        option = " --edgetpu" if delegate == "edgetpu" else ""
+def _loaded(
+    chosen: ChosenModel, head: str | None, station: Station, settings: InferenceSettings
+) -> tuple[Graph, Head, str]:
+    """The model's file for the station, with its head and its `name@sha256[:12]`."""
+    file = chosen.edgetpu if station.delegate == "edgetpu" else chosen.cpu
+    if file is None:
+        option = " --edgetpu" if station.delegate == "edgetpu" else ""
         raise ModelError(
             f"the file of {chosen.name} for the {'Edge TPU' if option else 'CPU'} is not here",
             f"run `annotator models fetch{option} {chosen.name}`, or change `delegate`",
         )
-    return _on("cpu", chosen.cpu, chosen.head, threads)
-
-
-def _on(device: Device, file: ModelFile, head: str | None, threads: int) -> tuple[Graph, Head, str]:
     loaded = file.load()
-    graph = load_graph(loaded.content, str(file.path), device=device, threads=threads)
+    graph = load_graph(
+        loaded.content, str(file.path), device=station.delegate, threads=settings.threads
+    )
     return graph, head_for(graph, str(file.path), head), loaded.provenance
 
 
