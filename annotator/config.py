@@ -256,6 +256,11 @@ class Config(Section):
             )
         return self._by_monitor[key]
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Config:
+        copied = super().model_copy(update=update, deep=deep)
+        copied._by_monitor = {}
+        return copied
+
     def with_places(self, store: Path | None = None, database: Path | None = None) -> Config:
         """The same with another store or database, as the command line names them."""
         changed: dict[str, Section] = {}

@@ -9,6 +9,7 @@
     ├── DatabaseError                   7  the database cannot be used
     ├── BusyError                       8  another annotator runs
     ├── RuntimeUnavailable              9  TFLite, dlib or the accelerator cannot be used
+    │   └── DeviceLost                        an Edge TPU is missing, held, or has failed
     ├── ServiceError                    10 systemd cannot be used, or the service does not run
     └── QueryError                      2  a question that cannot be answered as asked
 
@@ -88,6 +89,10 @@ class BusyError(AnnotatorError):
 
 class RuntimeUnavailable(AnnotatorError):
     exit_code = 9
+
+
+class DeviceLost(RuntimeUnavailable):
+    """An Edge TPU is missing, is held by another process, or has failed: it may come back."""
 
 
 class ServiceError(AnnotatorError):

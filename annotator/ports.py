@@ -100,6 +100,10 @@ class Vision(Protocol):
     def face_models(self, settings: FaceSettings) -> FaceModels:
         """What faces found with these settings rest on; loads it. Raises AnnotatorError."""
 
+    def try_out(self, settings: DetectionSettings) -> float:
+        """Run the settings' network on an empty picture, the first time aside; the milliseconds
+        that takes. Raises AnnotatorError."""
+
     def reload(self) -> None:
         """Let go of what runs on an accelerator; the next use loads it anew."""
 

@@ -8,6 +8,7 @@ never infers and never touches the store.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,8 +17,9 @@ from socket import socket
 
 from annotator.child import Child, ChildLost
 from annotator.config import WatchSettings, WorkerSettings
-from annotator.domain import Annotation, Failure, Lease, Origin, Reason
+from annotator.domain import Annotation, Failure, Lease, Origin, Reason, Station
 from annotator.errors import DatabaseUnwritable, RuntimeUnavailable
+from annotator.ladder import Ladder
 from annotator.ports import AnnotationStore, Backlog, Clock
 from annotator.wire import (
     Answer,
@@ -29,6 +31,7 @@ from annotator.wire import (
     Started,
     StoreGone,
     Task,
+    Unplugged,
     encode_tasks,
 )
 
@@ -42,7 +45,8 @@ MAX_RESTART_DELAY_S = 60.0
 
 log = logging.getLogger(__name__)
 
-StartWorker = Callable[[], Child[Answer]]
+StartWorker = Callable[[Station], Child[Answer]]
+"""Starts a worker, or a probe, at a station."""
 
 
 @dataclass(slots=True)
@@ -59,15 +63,28 @@ class Progress:
 
 @dataclass(slots=True)
 class _Post:
-    """One worker's place: who works there, what is in hand, and when the next may start."""
+    """One worker's place: who works there, what is in hand, and when the next may start.
 
+    `held` is leased and not handed over yet; of `in_flight`, `started` has been read and not
+    answered, oldest first. `probe` tries the device that the CPU stands in for.
+    """
+
+    ladder: Ladder
     worker: Child[Answer] | None = None
+    probe: Child[Answer] | None = None
     ready: bool = False
     deadline_s: float = 0.0
+    probe_deadline_s: float = 0.0
     deaths: int = 0
     start_due_s: float = 0.0
+    held: deque[Lease] = field(default_factory=deque)
     in_flight: dict[int, Lease] = field(default_factory=dict)
-    started: int | None = None
+    started: list[int] = field(default_factory=list)
+    leaving: bool = False
+
+    @property
+    def leases(self) -> tuple[Lease, ...]:
+        return (*self.in_flight.values(), *self.held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +97,23 @@ class _Return:
 
 
 class Supervisor:
-    """Feeds `worker.processes` workers from the backlog and writes down what they answer."""
+    """Feeds a worker at each station from the backlog and writes down what they answer.
+
+    An Edge TPU that fails has its place taken by the CPU until it is back; see `annotator.ladder`.
+    """
 
     def __init__(
         self,
         backlog: Backlog,
         results: AnnotationStore,
         start_worker: StartWorker,
+        start_probe: StartWorker,
         worker: WorkerSettings,
         watch: WatchSettings,
         clock: Clock,
         *,
-        processes: int = 1,
+        stations: Sequence[Station] = (Station(),),
+        device_retry_s: float = 30.0,
         store_pause_s: float = 5.0,
         vanished_for_s: float = VANISHED_FOR_S,
     ) -> None:
@@ -99,12 +121,13 @@ class Supervisor:
         self._backlog = backlog
         self._results = results
         self._start_worker = start_worker
+        self._start_probe = start_probe
         self._settings = worker
         self._watch = watch
         self._clock = clock
         self._store_pause_s = store_pause_s
         self._vanished_for_s = vanished_for_s
-        self._posts = [_Post() for _ in range(processes)]
+        self._posts = [_Post(Ladder(station, device_retry_s)) for station in stations]
         self._annotations: list[Annotation] = []
         self._failures: list[Failure] = []
         self._returns: list[_Return] = []
@@ -122,7 +145,7 @@ class Supervisor:
     @property
     def idle(self) -> bool:
         """Nothing is in hand and nothing is unwritten."""
-        in_hand = self._returns or any(post.in_flight for post in self._posts)
+        in_hand = self._returns or any(post.leases for post in self._posts)
         return not in_hand and not self._annotations and not self._failures
 
     @property
@@ -146,6 +169,7 @@ class Supervisor:
         if not store_online:
             self._missed_at_s.clear()
         for post in self._posts:
+            self._look_home(post)
             self._staff(post)
             self._guarded(post, self._dispatch)
         self._wait(timeout_s, wake)
@@ -158,11 +182,11 @@ class Supervisor:
         """Write what is known, put back what is in hand, end the workers."""
         try:
             for post in self._posts:
-                self._put_back(tuple(post.in_flight.values()), attempted=False)
-                post.in_flight.clear()
+                self._clear(post)
             self._flush(force=True)
         finally:
             for post in self._posts:
+                self._end_probe(post)
                 if post.worker:
                     post.worker.stop()
                     post.worker = None
@@ -172,22 +196,56 @@ class Supervisor:
     def _staff(self, post: _Post) -> None:
         now_s = self._clock.monotonic()
         if post.worker is None and now_s >= post.start_due_s:
-            post.worker = self._start_worker()
+            post.worker = self._start_worker(post.ladder.station)
             post.ready = False
-            post.deadline_s = now_s + self._settings.start_timeout_s
+            # A device that hung may hang again; by now everything else is in the page cache.
+            patient = not post.ladder.in_trouble
+            settings = self._settings
+            post.deadline_s = now_s + (
+                settings.start_timeout_s if patient else settings.capture_timeout_s
+            )
+
+    def _look_home(self, post: _Post) -> None:
+        """Try the device that the CPU stands in for; go back to it once nothing is in hand."""
+        ladder, now_s = post.ladder, self._clock.monotonic()
+        if post.probe is None and not post.leaving and ladder.is_due(now_s):
+            post.probe = self._start_probe(ladder.home)
+            post.probe_deadline_s = now_s + self._settings.capture_timeout_s
+        if post.probe is not None:
+            try:
+                answers = post.probe.messages(most=1)
+            except ChildLost as lost:
+                answers = [Unplugged(str(lost), "")]
+            if answers and isinstance(answers[0], Ready):
+                self._end_probe(post)
+                post.leaving = True
+            elif answers or now_s >= post.probe_deadline_s:
+                self._end_probe(post)
+                ladder.failed_again(now_s)
+        if post.leaving and not post.in_flight:
+            post.leaving = False
+            log.info("the %s answers again and takes over from the CPU", ladder.home)
+            ladder.return_home()
+            self._dismiss(post)
+
+    def _end_probe(self, post: _Post) -> None:
+        if post.probe is not None:
+            post.probe.kill()
+            post.probe = None
 
     def _dispatch(self, post: _Post, worker: Child[Answer]) -> None:
-        room = 2 * self._settings.batch - len(post.in_flight)
-        if not post.ready or room < self._settings.batch or self.stuck:
+        if not post.ready or post.leaving or self.stuck:
             return
         if not self._store_online or self._clock.monotonic() < self._paused_until_s:
             return
-        # After an outage one capture goes first and finds out whether the store is back.
-        try:
-            leases = self._backlog.lease(1 if self._store_gone else self._settings.batch)
-        except DatabaseUnwritable as error:
-            self._cannot_write(error)
-            return
+        if not post.held and len(post.in_flight) <= self._settings.batch:
+            # After an outage one capture goes first and finds out whether the store is back.
+            try:
+                post.held += self._backlog.lease(1 if self._store_gone else self._settings.batch)
+            except DatabaseUnwritable as error:
+                self._cannot_write(error)
+                return
+        leases = self._next_of(post)
         if not leases:
             return
         if not post.in_flight:
@@ -195,6 +253,20 @@ class Supervisor:
         post.in_flight.update((lease.id, lease) for lease in leases)
         # Two batches are all that is ever unanswered, so the socket never fills.
         worker.send(encode_tasks(tuple(Task(lease.id, lease.capture) for lease in leases)))
+
+    def _next_of(self, post: _Post) -> list[Lease]:
+        """What may be handed over now. A capture that may have taken down a worker goes alone, so
+        that the next time it is plain which one it was."""
+        leases: list[Lease] = []
+        if any(lease.attempts > 1 for lease in post.in_flight.values()):
+            return leases
+        while post.held:
+            if post.held[0].attempts > 1:
+                if not leases and not post.in_flight:
+                    leases.append(post.held.popleft())
+                break
+            leases.append(post.held.popleft())
+        return leases
 
     def _wait(self, timeout_s: float, wake: Sequence[socket | Connection]) -> None:
         now_s = self._clock.monotonic()
@@ -204,6 +276,8 @@ class Supervisor:
                 timeout_s = min(timeout_s, post.start_due_s - now_s)
                 continue
             sources.append(post.worker.connection)
+            if post.probe is not None:
+                sources.append(post.probe.connection)
             if post.in_flight or not post.ready:
                 timeout_s = min(timeout_s, post.deadline_s - now_s)
         if sources:
@@ -221,7 +295,7 @@ class Supervisor:
         if not post.ready:
             self._bury(post, "the worker did not get ready in time", Reason.TIMED_OUT)
         elif post.in_flight:
-            if post.started is None and not self._store_online:
+            if not post.started and not self._store_online:
                 self._extend_deadline(post)  # its bytes do not come: not its fault
                 return
             limit_s = self._settings.capture_timeout_s
@@ -233,31 +307,37 @@ class Supervisor:
             case Ready():
                 post.ready = True
             case Broken():
-                raise answer.error()
+                self._broken(post, answer)
+            case Unplugged():
+                self._unplugged(post, answer)
             case Started():
-                post.started = answer.id
-                return
+                post.started.append(answer.id)
             case StoreGone():
-                lease = post.in_flight.pop(answer.id, None)
+                lease = self._answered(post, answer.id)
                 if lease is not None:
                     self._put_back((lease,), attempted=False)
                 self._pause(answer.message)
             case FacesLost():
-                lease = post.in_flight.pop(answer.id, None)
+                lease = self._answered(post, answer.id)
                 self.progress.restarts += 1
                 if lease is not None:
                     self._blame(lease, answer.reason, answer.message)
             case Done():
-                post.in_flight.pop(answer.id, None)
+                self._answered(post, answer.id)
                 post.deaths = 0
+                post.ladder.worked()
                 self._store_is_back()
                 self._keep(annotation=answer.annotation)
             case NotReadable():
-                lease = post.in_flight.pop(answer.id, None)
+                lease = self._answered(post, answer.id)
                 self._store_is_back()
                 if lease is not None:
                     self._not_readable(lease, answer)
-        post.started = None
+
+    def _answered(self, post: _Post, lease_id: int) -> Lease | None:
+        if lease_id in post.started:
+            post.started.remove(lease_id)
+        return post.in_flight.pop(lease_id, None)
 
     def _flush(self, *, force: bool) -> None:
         unwritten = len(self._annotations) + len(self._failures)
@@ -372,12 +452,47 @@ class Supervisor:
             log.info("captures can be read again")
         self._store_gone = False
 
+    def _broken(self, post: _Post, answer: Broken) -> None:
+        """No worker can ever work here: the end, unless it only stands in for a device."""
+        if not post.ladder.station.fallback:
+            raise answer.error()
+        home = post.ladder.home
+        log.warning("the CPU cannot stand in for the %s: %s", home, answer.message)
+        post.ladder.return_home()
+        post.deaths += 1
+        self._dismiss(post)
+        self._slow_down(post)
+
+    def _unplugged(self, post: _Post, answer: Unplugged) -> None:
+        """Its device failed, although it was loaded anew; nothing in hand is to blame."""
+        log.warning("the %s failed: %s", post.ladder.station, answer.message)
+        self._climb(post, missing=not post.ready)
+        self._dismiss(post)
+
+    def _climb(self, post: _Post, *, missing: bool) -> None:
+        post.deaths += 1
+        self.progress.restarts += 1
+        self._slow_down(post)
+        now_s = self._clock.monotonic()
+        if post.ladder.lost(now_s, missing=missing):
+            log.warning("the CPU stands in for the %s, which is tried again", post.ladder.home)
+            post.start_due_s = now_s
+
     def _bury(self, post: _Post, what: str, reason: Reason) -> None:
         """End the worker; blame the capture it had in hand, if it had begun with it."""
         assert post.worker is not None
         log.warning("%s; starting another", what)
-        post.worker.kill()
-        post.worker = None
+        suspects = [post.in_flight[one] for one in post.started if one in post.in_flight]
+        if reason is Reason.TIMED_OUT:
+            if post.ready and not suspects:
+                self._pause("reading from it hangs")
+            del suspects[1:]  # answers come in order, so it is the oldest that hangs
+        if post.ladder.station.delegate == "edgetpu" and (suspects or not post.ready):
+            # A device in trouble aborts or hangs its process. Whoever takes the CPU down too is
+            # to blame.
+            self._climb(post, missing=not post.ready)
+            self._dismiss(post)
+            return
         self.progress.restarts += 1
         post.deaths += 1
         if not post.ready and post.deaths > self._settings.max_attempts:
@@ -385,26 +500,43 @@ class Supervisor:
                 f"no worker can be started: {what}",
                 "look at the messages above, then try `annotator detect` on one picture",
             )
-        blamed = post.in_flight.pop(post.started, None) if post.started is not None else None
-        if post.ready and post.started is None and reason is Reason.TIMED_OUT:
-            self._pause("reading from it hangs")
-        post.started = None
-        if blamed is not None:
-            self._blame(blamed, reason, what)
-        self._put_back(tuple(post.in_flight.values()), attempted=False)
-        post.in_flight.clear()
-        # At once after the first death, then ever slower: no restart storm.
+        for suspect in suspects:
+            del post.in_flight[suspect.id]
+        if len(suspects) == 1:
+            if self._blame(suspects[0], reason, what):
+                post.deaths = 0
+        else:
+            self._put_back(tuple(suspects), attempted=True)
+        self._dismiss(post)
+        self._slow_down(post)
+
+    def _slow_down(self, post: _Post) -> None:
+        """At once after the first death, then ever slower: no restart storm."""
         delay_s = min(MAX_RESTART_DELAY_S, 2.0 ** (post.deaths - 2)) if post.deaths > 1 else 0.0
         post.start_due_s = self._clock.monotonic() + delay_s
 
-    def _blame(self, lease: Lease, reason: Reason, what: str) -> None:
-        """A capture that took down a process is tried again, but not for ever."""
+    def _dismiss(self, post: _Post) -> None:
+        """End the worker; what it had is anyone's again."""
+        if post.worker is not None:
+            post.worker.kill()
+            post.worker = None
+        self._clear(post)
+
+    def _clear(self, post: _Post) -> None:
+        self._put_back(post.leases, attempted=False)
+        post.held.clear()
+        post.in_flight.clear()
+        post.started.clear()
+
+    def _blame(self, lease: Lease, reason: Reason, what: str) -> bool:
+        """A capture that took down a process is tried again, but not for ever; True at the end."""
         if lease.attempts < self._settings.max_attempts:
             self._put_back((lease,), attempted=True)
-            return
+            return False
         message = f"{what}, {lease.attempts} times"
         log.warning("%s: given up: %s", lease.capture.path, message)
         self._fail(lease, NotReadable(lease.id, reason, message, final=True))
+        return True
 
     def _put_back(self, leases: Sequence[Lease], *, attempted: bool, delay_s: float = 0.0) -> None:
         if leases:

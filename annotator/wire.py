@@ -20,11 +20,20 @@ from annotator.domain import (
     Failure,
     FileStamp,
     Reason,
+    Station,
     Window,
 )
 from annotator.errors import AnnotatorError
 
 MAX_MESSAGE_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOrder:
+    """Down, first, to a worker or a probe: the configuration as JSON, and what to work with."""
+
+    config: str
+    station: Station
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +46,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Up, once: the models are loaded."""
+    """Up, once: the models are loaded; `inference_ms` is how long the slowest one takes."""
 
+    inference_ms: float = 0.0
     kind: Literal["ready"] = "ready"
 
 
@@ -59,8 +69,18 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
+class Unplugged:
+    """Up, in place of Ready or later, and last: the worker's Edge TPU is missing, held, or has
+    failed; what is in hand is not to blame."""
+
+    message: str
+    next_step: str
+    kind: Literal["unplugged"] = "unplugged"
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
-    """Up: the bytes are read; from here on the capture is to blame for a crash or a hang."""
+    """Up: the bytes are read; from here on the capture may be to blame for a crash or a hang."""
 
     id: int
     kind: Literal["started"] = "started"
@@ -109,7 +129,7 @@ class StoreGone:
     kind: Literal["store gone"] = "store gone"
 
 
-Answer = Ready | Broken | Started | Done | NotReadable | FacesLost | StoreGone
+Answer = Ready | Broken | Unplugged | Started | Done | NotReadable | FacesLost | StoreGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +251,7 @@ class StoreLost:
 
 Report = Beat | Appeared | Met | Changed | Unlistable | Walked | StoreLost
 
+_worker_orders: TypeAdapter[WorkerOrder] = TypeAdapter(WorkerOrder)
 _greetings: TypeAdapter[Greeting] = TypeAdapter(Greeting)
 _reports: TypeAdapter[Report] = TypeAdapter(Annotated[Report, Field(discriminator="kind")])
 _face_tasks: TypeAdapter[FaceTask] = TypeAdapter(FaceTask)
@@ -256,6 +277,14 @@ def encode_answer(answer: Answer) -> bytes:
 def decode_answer(message: bytes) -> Answer:
     """Raises ValueError where the message is not one of ours."""
     return _answers.validate_json(message)
+
+
+def encode_worker_order(order: WorkerOrder) -> bytes:
+    return _worker_orders.dump_json(order)
+
+
+def decode_worker_order(message: bytes) -> WorkerOrder:
+    return _worker_orders.validate_json(message)
 
 
 def encode_greeting(greeting: Greeting) -> bytes:

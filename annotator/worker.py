@@ -1,5 +1,5 @@
-"""The child processes that look at captures: one reads ahead, decodes and finds objects, and hands
-pictures with people to another of its own, which finds and embeds faces.
+"""The child processes that look at captures: one reads and decodes ahead and finds objects, and
+hands pictures with people to another of its own, which finds and embeds faces.
 
 They own all that can crash, hang or leak: network reads, decoders, native inference. Tasks are
 answered in the order in which they come.
@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from threading import Lock
 
 from annotator.child import Child, ChildLost
 from annotator.config import Config, MonitorSettings
@@ -24,9 +25,10 @@ from annotator.domain import (
     FileStamp,
     Reason,
 )
-from annotator.errors import AnnotatorError, CaptureUnreadable, StoreUnavailable
+from annotator.errors import AnnotatorError, CaptureUnreadable, DeviceLost, StoreUnavailable
 from annotator.pipeline import persons_of, see, with_faces
-from annotator.ports import CaptureStore, Vision
+from annotator.ports import CaptureStore, Picture, Vision
+from annotator.similar import Similar
 from annotator.wire import (
     MAX_MESSAGE_BYTES,
     Answer,
@@ -42,6 +44,7 @@ from annotator.wire import (
     Started,
     StoreGone,
     Task,
+    Unplugged,
     decode_face_task,
     decode_tasks,
     encode_answer,
@@ -51,6 +54,9 @@ from annotator.wire import (
 
 # A read over a 2 ms link is five round trips and no work: eight readers hide it behind inference.
 READERS = 8
+DECODED_AHEAD = 2
+"""So many pictures are decoded while the network is busy; each may take 25 MB where tiles or a
+large network need the full resolution."""
 FACES_AHEAD = 4
 """So many pictures may wait for their faces while the detector goes on."""
 
@@ -70,34 +76,65 @@ def serve(
     start_faces: StartFaces,
 ) -> None:
     """Answer tasks until the supervisor hangs up, which ends it with one of `HUNG_UP`."""
-
-    def say(answer: Answer) -> None:
-        connection.send_bytes(encode_answer(answer))
-
+    say = _Voice(connection)
     with ExitStack() as stack:
         readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         stack.callback(readers.shutdown, wait=False, cancel_futures=True)
+        decoder = ThreadPoolExecutor(1, thread_name_prefix="decoder")
+        stack.callback(decoder.shutdown, wait=False, cancel_futures=True)
         try:
             faces = stack.enter_context(_FaceDesk(start_faces, config))
             vision = build_vision()
-            for settings in _all_settings(config):
-                vision.provenance(settings.detection)  # loads what they name
+            took_ms = _try_out(vision, config)
         except AnnotatorError as error:
-            say(Broken(str(error), error.next_step, error.exit_code))
+            say(_complaint(error))
             return
-        say(Ready())
-        waiting: deque[tuple[Task, Future[CaptureContent]]] = deque()
+        say(Ready(took_ms))
+        eye = _Eye(vision, config, faces)
+        reading: deque[tuple[Task, Future[CaptureContent]]] = deque()
+        decoding: deque[tuple[Task, Future[_Decoded]]] = deque()
         ahead: deque[Future[Answer]] = deque()
         while True:
-            while (not waiting and not ahead) or connection.poll(0):
+            while not (reading or decoding or ahead) or connection.poll(0):
                 tasks = decode_tasks(connection.recv_bytes(MAX_MESSAGE_BYTES))
-                waiting += [(task, readers.submit(store.read, task.capture)) for task in tasks]
-            if waiting and len(ahead) < FACES_AHEAD:
-                ahead.append(_look(*waiting.popleft(), vision, config, faces, say))
+                reading += [(task, readers.submit(store.read, task.capture)) for task in tasks]
+            while reading and len(decoding) < DECODED_AHEAD:
+                task, content = reading.popleft()
+                decoding.append((task, decoder.submit(eye.decode, task, content, say)))
+            if decoding and len(ahead) < FACES_AHEAD:
+                try:
+                    ahead.append(eye.look(*decoding.popleft()))
+                except DeviceLost as error:
+                    say(_complaint(error))
+                    return
             else:
                 say(ahead.popleft().result())
             while ahead and ahead[0].done():
                 say(ahead.popleft().result())
+
+
+def try_out(connection: Connection, build_vision: Callable[[], Vision], config: Config) -> None:
+    """Say whether a worker could work here, and end."""
+    try:
+        answer: Answer = Ready(_try_out(build_vision(), config))
+    except AnnotatorError as error:
+        answer = _complaint(error)
+    _Voice(connection)(answer)
+
+
+def _try_out(vision: Vision, config: Config) -> float:
+    """Load and use once what the settings name; the slowest network's milliseconds."""
+    took_ms = 0.0
+    for settings in _all_settings(config):
+        vision.provenance(settings.detection)
+        took_ms = max(took_ms, vision.try_out(settings.detection))
+    return took_ms
+
+
+def _complaint(error: AnnotatorError) -> Broken | Unplugged:
+    if isinstance(error, DeviceLost):
+        return Unplugged(str(error), error.next_step)
+    return Broken(str(error), error.next_step, error.exit_code)
 
 
 def serve_faces(connection: Connection, build_vision: Callable[[], Vision], config: Config) -> None:
@@ -129,6 +166,25 @@ def serve_faces(connection: Connection, build_vision: Callable[[], Vision], conf
             say(FacesRefused(Reason.INTERNAL, f"{type(error).__name__}: {error}"))
 
 
+class _Voice:
+    """The worker's end of the pipe, for two threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = Lock()
+
+    def __call__(self, answer: Answer) -> None:
+        message = encode_answer(answer)
+        with self._lock:
+            self._connection.send_bytes(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    content: CaptureContent
+    picture: Picture
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """A capture whose objects are found and whose faces are not."""
@@ -140,38 +196,71 @@ class _Seen:
     settings: MonitorSettings
 
 
-def _look(
-    task: Task,
-    reading: Future[CaptureContent],
-    vision: Vision,
-    config: Config,
-    faces: _FaceDesk,
-    say: Callable[[Answer], None],
-) -> Future[Answer]:
-    """The answer, now or once the faces are known."""
-    stamp: FileStamp | None = None
-    try:
+class _Eye:
+    """Decodes on one thread while it looks on another."""
+
+    def __init__(self, vision: Vision, config: Config, faces: _FaceDesk) -> None:
+        self._vision = vision
+        self._config = config
+        self._faces = faces
+        self._similar = Similar()
+
+    def decode(
+        self, task: Task, reading: Future[CaptureContent], say: Callable[[Answer], None]
+    ) -> _Decoded:
+        """Raises CaptureUnreadable, with the file's stamp where it was read; StoreUnavailable."""
         content = reading.result()
-        stamp = FileStamp(len(content.jpeg), content.modified_at)
         say(Started(task.id))
-        settings = config.for_monitor(task.capture.monitor)
-        picture = vision.decode(content.jpeg, settings.detection)
-        annotation = see(task.capture, content, picture, vision, settings)
+        settings = self._config.for_monitor(task.capture.monitor)
+        try:
+            return _Decoded(content, self._vision.decode(content.jpeg, settings.detection))
+        except CaptureUnreadable as error:
+            error.stamp = FileStamp(len(content.jpeg), content.modified_at)
+            raise
+
+    def look(self, task: Task, decoding: Future[_Decoded]) -> Future[Answer]:
+        """The answer, now or once the faces are known. Raises DeviceLost."""
+        try:
+            return self._look(task, decoding.result())
+        except CaptureUnreadable as error:
+            refusal = NotReadable(task.id, error.reason, str(error), error.final, error.stamp)
+            return _known(refusal)
+        except StoreUnavailable as error:
+            return _known(StoreGone(task.id, str(error)))
+        except (*HUNG_UP, DeviceLost):
+            raise
+        except Exception as error:
+            log.exception("%s: a bug in annotator, please report it", task.capture.path)
+            message = f"{type(error).__name__}: {error}"
+            return _known(NotReadable(task.id, Reason.INTERNAL, message, final=True))
+
+    def _look(self, task: Task, decoded: _Decoded) -> Future[Answer]:
+        settings = self._config.for_monitor(task.capture.monitor)
+        content, picture = decoded.content, decoded.picture
+        glance = self._vision.glance(picture) if settings.similar.enabled else None
+        if glance is not None:
+            inherited = self._similar.inherited(
+                task.capture, content.modified_at, glance, settings.similar
+            )
+            if inherited is not None:
+                return _known(Done(task.id, inherited))
+        annotation = self._see(task, content, picture, settings)
+        if glance is not None:
+            self._similar.keep(annotation, glance)
         persons = persons_of(annotation, settings)
         if persons:
-            return faces.submit(_Seen(task.id, annotation, content, persons, settings))
+            return self._faces.submit(_Seen(task.id, annotation, content, persons, settings))
         return _known(Done(task.id, annotation))
-    except CaptureUnreadable as error:
-        about = stamp or error.stamp
-        return _known(NotReadable(task.id, error.reason, str(error), error.final, about))
-    except StoreUnavailable as error:
-        return _known(StoreGone(task.id, str(error)))
-    except HUNG_UP:
-        raise
-    except Exception as error:
-        log.exception("%s: a bug in annotator, please report it", task.capture.path)
-        message = f"{type(error).__name__}: {error}"
-        return _known(NotReadable(task.id, Reason.INTERNAL, message, final=True))
+
+    def _see(
+        self, task: Task, content: CaptureContent, picture: Picture, settings: MonitorSettings
+    ) -> Annotation:
+        try:
+            return see(task.capture, content, picture, self._vision, settings)
+        except DeviceLost as error:
+            log.warning("%s; loading it anew", error)
+            self._vision.reload()
+            return see(task.capture, content, picture, self._vision, settings)
 
 
 def _known(answer: Answer) -> Future[Answer]:

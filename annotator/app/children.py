@@ -1,6 +1,6 @@
 """Child processes: how they are started, and what they run.
 
-`python -m annotator.app.children worker|faces|scout DESCRIPTOR`
+`python -m annotator.app.children worker|faces|scout|probe DESCRIPTOR`
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from annotator.config import Config
+from annotator.domain import Station
 from annotator.journal import stderr_handler
 
 if TYPE_CHECKING:
@@ -24,12 +25,21 @@ if TYPE_CHECKING:
 COMMAND = (sys.executable, "-m", "annotator.app.children")
 
 
-def start_worker(config: Config, graveyard: Graveyard) -> Child[Answer]:
-    from annotator.child import Child
-    from annotator.wire import decode_answer
+def start_worker(config: Config, station: Station, graveyard: Graveyard) -> Child[Answer]:
+    return _start("worker", config, station, graveyard)
 
-    greeting = config.model_dump_json().encode()
-    return Child([*COMMAND, "worker"], greeting, decode_answer, graveyard)
+
+def start_probe(config: Config, station: Station, graveyard: Graveyard) -> Child[Answer]:
+    """Ask whether a station works: answers Ready, Broken or Unplugged, once."""
+    return _start("probe", config, station, graveyard)
+
+
+def _start(role: str, config: Config, station: Station, graveyard: Graveyard) -> Child[Answer]:
+    from annotator.child import Child
+    from annotator.wire import WorkerOrder, decode_answer, encode_worker_order
+
+    greeting = encode_worker_order(WorkerOrder(config.model_dump_json(), station))
+    return Child([*COMMAND, role], greeting, decode_answer, graveyard)
 
 
 def scout_starter(config: Config, graveyard: Graveyard) -> StartScout:
@@ -48,18 +58,34 @@ def run_worker(connection: Connection) -> None:
     from annotator.child import Child, Graveyard
     from annotator.inference.vision import build_vision
     from annotator.nvr.tree import open_tree
-    from annotator.wire import MAX_MESSAGE_BYTES, FaceAnswer, decode_face_answer
+    from annotator.wire import FaceAnswer, decode_face_answer
     from annotator.worker import serve
 
-    greeting = connection.recv_bytes(MAX_MESSAGE_BYTES)
-    config = Config.model_validate_json(greeting)
+    config, station = _order(connection)
     graveyard = Graveyard()
 
     def start_faces() -> Child[FaceAnswer]:
+        greeting = config.model_dump_json().encode()
         return Child([*COMMAND, "faces"], greeting, decode_face_answer, graveyard)
 
     tree = open_tree(config.store)
-    serve(connection, tree, lambda: build_vision(config), config, start_faces)
+    serve(connection, tree, lambda: build_vision(config, station), config, start_faces)
+
+
+def run_probe(connection: Connection) -> None:
+    """Load what a worker at this station would, and use it once."""
+    from annotator.inference.vision import build_vision
+    from annotator.worker import try_out
+
+    config, station = _order(connection)
+    try_out(connection, lambda: build_vision(config, station), config)
+
+
+def _order(connection: Connection) -> tuple[Config, Station]:
+    from annotator.wire import MAX_MESSAGE_BYTES, decode_worker_order
+
+    order = decode_worker_order(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    return Config.model_validate_json(order.config), order.station
 
 
 def run_faces(connection: Connection) -> None:
@@ -130,6 +156,7 @@ def main(role: str, descriptor: int) -> None:
         "worker": run_worker,
         "faces": run_faces,
         "scout": run_scout,
+        "probe": run_probe,
     }
     status = 0
     try:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.app.children import scout_starter, start_worker
+from annotator.app.children import scout_starter, start_probe, start_worker
 from annotator.clock import SystemClock
 from annotator.config import Config
-from annotator.domain import Origin, Window
+from annotator.domain import Origin, Station, Window
 from annotator.errors import BusyError, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ TWO_WORKERS_BYTES = 3 * 2**30
 
 
 def worker_processes(config: Config) -> int:
-    """[worker] processes, else two where cores and memory allow, and one for an Edge TPU.
+    """How many share the CPU: [worker] processes, else two where cores and memory allow.
 
     Two pairs of one thread each finish a third earlier than one pair with two, since faces cost
     most and dlib uses one core; without faces it makes no difference.
@@ -189,7 +189,7 @@ def worker_processes(config: Config) -> int:
         return config.worker.processes
     memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     is_small = (os.cpu_count() or 1) < 2 or memory_bytes < TWO_WORKERS_BYTES
-    return 1 if is_small or config.inference.delegate == "edgetpu" else 2
+    return 1 if is_small else 2
 
 
 def _window_with(window: Window, tree: EventTree, paths: Sequence[Path]) -> Window:
@@ -249,6 +249,7 @@ def _supervisor(
     config: Config, backlog: SqlBacklog, store: SqlStore, graveyard: Graveyard, role: str
 ) -> Iterator[Supervisor]:
     """The one supervisor of this database. Raises BusyError where there is one already."""
+    from annotator.app.stations import stations_for
     from annotator.supervisor import Supervisor
     from db.lock import SupervisorLock
 
@@ -256,15 +257,20 @@ def _supervisor(
         freed = backlog.free_all()
         if freed:
             log.info("%d captures were in hand when the last run ended; they wait again", freed)
-        processes = worker_processes(config)
+        stations = stations_for(config)
+        if stations == (Station(),):
+            stations *= worker_processes(config)
+        shared_out = _shared_out(config, len(stations))
         supervisor = Supervisor(
             backlog,
             store,
-            lambda: start_worker(_shared_out(config, processes), graveyard),
+            lambda station: start_worker(shared_out, station, graveyard),
+            lambda station: start_probe(shared_out, station, graveyard),
             config.worker,
             config.watch,
             SystemClock(),
-            processes=processes,
+            stations=stations,
+            device_retry_s=config.inference.device_retry_s,
         )
         try:
             yield supervisor

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from annotator import ports
@@ -16,6 +18,7 @@ from annotator.inference.catalogue import (
     PREFERENCE,
     Catalogue,
     ChosenModel,
+    Loaded,
     Task,
     load_catalogue,
 )
@@ -31,7 +34,7 @@ from annotator.inference.glance import Glance, glance
 from annotator.inference.heads import head_for
 from annotator.inference.identify import NoGallery, Recogniser
 from annotator.inference.image import Picture, decode
-from annotator.inference.labels import Labels, read_labels
+from annotator.inference.labels import Labels, labels_inside, read_labels
 from annotator.inference.objects import ObjectDetector
 from annotator.inference.runtime import load_graph
 
@@ -43,6 +46,7 @@ HOG = "hog"
 """The face model that comes with dlib and needs no file."""
 
 ON_CPU = Station()
+
 
 def build_vision(
     config: Config, station: Station = ON_CPU, recogniser: Recogniser | None = None
@@ -77,9 +81,11 @@ class ModelVision:
         self._settings = settings
         self._station = station
         self._recogniser = recogniser
-        self._detectors: dict[tuple[str, str], tuple[ObjectDetector, Path | None]] = {}
+        self._detectors: dict[tuple[str, str], tuple[ObjectDetector, Labels | None]] = {}
         self._finders: dict[str, FaceFinder] = {}
         self._labels: dict[Path, Labels] = {}
+        # `decode` may find that a detector has to be loaded anew while `objects` finds the same.
+        self._loading = Lock()
 
     def decode(self, jpeg: bytes, settings: DetectionSettings | None) -> Picture:
         """Raises ModelError too, where the settings' detector cannot be loaded."""
@@ -87,8 +93,8 @@ class ModelVision:
         return decode(jpeg, max_megapixels=self._settings.max_megapixels, need=need)
 
     def objects(self, picture: ports.Picture, settings: DetectionSettings) -> tuple[Detection, ...]:
-        detector, model_labels = self._detector(settings)
-        labels = self._labels_of(settings, model_labels)
+        detector, _ = self._detector(settings)
+        labels = self._labels_of(settings)
         return detector.detect(_decoded_here(picture), labels, settings)
 
     def faces(
@@ -101,8 +107,8 @@ class ModelVision:
         return glance(_decoded_here(picture))
 
     def provenance(self, settings: DetectionSettings) -> Provenance:
-        detector, model_labels = self._detector(settings)
-        self._labels_of(settings, model_labels)
+        detector, _ = self._detector(settings)
+        self._labels_of(settings)
         return Provenance(detector.provenance, detector.delegate, self._station.fallback)
 
     def face_models(self, settings: FaceSettings) -> FaceModels:
@@ -112,36 +118,61 @@ class ModelVision:
             recogniser=self._recogniser.provenance,
         )
 
+    def try_out(self, settings: DetectionSettings) -> float:
+        empty = decode(_grey_jpeg(), max_megapixels=self._settings.max_megapixels)
+        self.objects(empty, settings)  # the first one also hands over the parameters
+        began_s = perf_counter()
+        self.objects(empty, settings)
+        return 1000 * (perf_counter() - began_s)
+
+    def labels(self, settings: DetectionSettings) -> frozenset[str]:
+        """Every label that the settings' detector can give. Raises ModelError."""
+        return frozenset(self._labels_of(settings).names.values())
+
     def reload(self) -> None:
-        self._detectors.clear()
+        with self._loading:
+            self._detectors.clear()
 
     @cached_property
     def _reader(self) -> FaceReader:
         return FaceReader(Embedder(), self._recogniser)
 
-    def _detector(self, settings: DetectionSettings) -> tuple[ObjectDetector, Path | None]:
-        """The detector and the label file that belongs to it."""
+    def _detector(self, settings: DetectionSettings) -> tuple[ObjectDetector, Labels | None]:
+        """The detector and the labels that belong to it."""
         key = settings.model, settings.head
-        if key not in self._detectors:
-            delegate = self._station.delegate
-            chosen = self._catalogue.resolve(
-                settings.model, Task.OBJECTS, self._directory, delegate
-            )
-            head = chosen.head if settings.head == AUTO else settings.head
-            loaded = _loaded(chosen, head, self._station, self._settings)
-            self._detectors[key] = ObjectDetector(*loaded), chosen.labels
-        return self._detectors[key]
+        with self._loading:
+            if key not in self._detectors:
+                self._detectors[key] = self._load(settings)
+            return self._detectors[key]
 
-    def _labels_of(self, settings: DetectionSettings, model_labels: Path | None) -> Labels:
-        path = settings.labels_file or model_labels
-        if path is None:
+    def _load(self, settings: DetectionSettings) -> tuple[ObjectDetector, Labels | None]:
+        chosen = self._catalogue.resolve(
+            settings.model, Task.OBJECTS, self._directory, self._station.delegate
+        )
+        head = chosen.head if settings.head == AUTO else settings.head
+        graph, fitting, loaded = _loaded(chosen, head, self._station, self._settings)
+        labels = read_labels(chosen.labels) if chosen.labels else labels_inside(loaded.content)
+        return ObjectDetector(graph, fitting, loaded.provenance), labels
+
+    def _labels_of(self, settings: DetectionSettings) -> Labels:
+        detector, labels = self._detector(settings)
+        path = settings.labels_file
+        if path is not None:
+            if path not in self._labels:
+                self._labels[path] = read_labels(path)
+            labels = self._labels[path]
+        if labels is None:
             raise ModelError(
                 f"nothing says what the classes of {settings.model} are called",
                 "name its label file as `labels_file` in [detection]",
             )
-        if path not in self._labels:
-            self._labels[path] = read_labels(path)
-        return self._labels[path]
+        if detector.classes not in (None, labels.count):
+            raise ModelError(
+                f"{path or 'its label file'} names {labels.count} classes, but {settings.model} "
+                f"tells {detector.classes} apart",
+                "name the label file that the network was trained with as `labels_file`",
+            )
+        return labels
 
     def _finder(self, model: str) -> FaceFinder:
         if model not in self._finders:
@@ -154,19 +185,19 @@ class ModelVision:
         if model == HOG:
             return HogFinder()
         chosen = self._catalogue.resolve(model, Task.FACES, self._directory, "cpu")
-        graph, head, provenance = _loaded(chosen, chosen.head, ON_CPU, self._settings)
+        graph, head, loaded = _loaded(chosen, chosen.head, ON_CPU, self._settings)
         if head.name not in CALIBRATION:
             raise ModelError(
                 f"{chosen.name} finds no faces: its head is {head.name}",
                 f"name one of {', '.join(PREFERENCE[Task.FACES])} or {HOG}",
             )
-        return GraphFinder(graph, head, CALIBRATION[head.name], provenance)
+        return GraphFinder(graph, head, CALIBRATION[head.name], loaded.provenance)
 
 
 def _loaded(
     chosen: ChosenModel, head: str | None, station: Station, settings: InferenceSettings
-) -> tuple[Graph, Head, str]:
-    """The model's file for the station, with its head and its `name@sha256[:12]`."""
+) -> tuple[Graph, Head, Loaded]:
+    """The model's file for the station, with its head."""
     file = chosen.edgetpu if station.delegate == "edgetpu" else chosen.cpu
     if file is None:
         option = " --edgetpu" if station.delegate == "edgetpu" else ""
@@ -176,9 +207,23 @@ def _loaded(
         )
     loaded = file.load()
     graph = load_graph(
-        loaded.content, str(file.path), device=station.delegate, threads=settings.threads
+        loaded.content,
+        str(file.path),
+        station=station,
+        library=settings.edgetpu_library,
+        threads=settings.threads,
     )
-    return graph, head_for(graph, str(file.path), head), loaded.provenance
+    return graph, head_for(graph, str(file.path), head), loaded
+
+
+def _grey_jpeg() -> bytes:
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (640, 360), (128, 128, 128)).save(out, "JPEG")
+    return out.getvalue()
 
 
 def _decoded_here(picture: ports.Picture) -> Picture:

@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from annotator.config import DetectionSettings, FaceSettings
@@ -24,8 +25,10 @@ from annotator.domain import (
     Identity,
     Provenance,
     Reason,
+    Station,
 )
-from annotator.errors import CaptureUnreadable
+from annotator.errors import CaptureUnreadable, DeviceLost
+from annotator.ports import Glance
 
 HEAD, TAIL = b"\xff\xd8\xff\xda\x00\x02", b"\xff\xd9"
 
@@ -33,7 +36,7 @@ HEAD, TAIL = b"\xff\xd8\xff\xda\x00\x02", b"\xff\xd9"
 def scripted(**script: Any) -> bytes:
     """`labels=[...]` to be seen; or `crash=True`, `hang=True`, `bug=True`, `corrupt=True`.
 
-    `crash_faces` and `hang_faces` wait for the faces.
+    `crash_decoder` does not even get there; `crash_faces` and `hang_faces` wait for the faces.
     """
     return HEAD + json.dumps(script).encode() + TAIL
 
@@ -45,9 +48,29 @@ class ScriptedPicture:
     height: int = 480
 
 
+@dataclass(frozen=True)
+class ScriptedGlance:
+    """`view=...` is what is to be seen from afar."""
+
+    view: float
+
+    def changed(self, before: Glance) -> float:
+        assert isinstance(before, ScriptedGlance)
+        return min(1.0, abs(self.view - before.view))
+
+
 class ScriptedVision:
-    def decode(self, jpeg: bytes) -> ScriptedPicture:
+    """`device` is a file that says how an Edge TPU is: "well", "gone", "failing", "hanging" or
+    "crashing"; None works on the CPU."""
+
+    def __init__(self, station: Station | None = None, device: Path | None = None) -> None:
+        self._station = station or Station()
+        self._device = device if self._station.delegate == "edgetpu" else None
+
+    def decode(self, jpeg: bytes, settings: DetectionSettings | None) -> ScriptedPicture:
         script = json.loads(jpeg.removeprefix(HEAD).removesuffix(TAIL))
+        if script.get("crash_decoder"):
+            os.kill(os.getpid(), signal.SIGSEGV)
         if script.get("corrupt"):
             raise CaptureUnreadable(Reason.CORRUPT, "the script says it is corrupt")
         return ScriptedPicture(script)
@@ -55,6 +78,7 @@ class ScriptedVision:
     def objects(
         self, picture: ScriptedPicture, settings: DetectionSettings
     ) -> tuple[Detection, ...]:
+        self._use_device()
         if picture.script.get("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
         if picture.script.get("hang"):
@@ -77,8 +101,30 @@ class ScriptedVision:
         nobody = Identification(Identity.NO_GALLERY)
         return [(Face(person, 0.8, 100.0, Gate.USABLE, bytes(512), nobody),) for person in persons]
 
+    def glance(self, picture: ScriptedPicture) -> ScriptedGlance:
+        return ScriptedGlance(picture.script.get("view", 0.0))
+
     def provenance(self, settings: DetectionSettings) -> Provenance:
-        return Provenance("scripted", "cpu")
+        if self._device and self._device.read_text() == "gone":
+            raise DeviceLost("the device is gone", "plug it in")
+        return Provenance("scripted", self._station.delegate, self._station.fallback)
 
     def face_models(self, settings: FaceSettings) -> FaceModels:
         return FaceModels("scripted finder", "scripted embedder")
+
+    def try_out(self, settings: DetectionSettings) -> float:
+        self._use_device()
+        return 1.0
+
+    def reload(self) -> None:
+        if self._device and self._device.read_text() == "failing once":
+            self._device.write_text("well")
+
+    def _use_device(self) -> None:
+        state = self._device.read_text() if self._device else "well"
+        if state.startswith("failing") or state == "gone":
+            raise DeviceLost(f"the device is {state}", "reload it")
+        if state == "hanging":
+            signal.pause()
+        if state == "crashing":
+            os.kill(os.getpid(), signal.SIGABRT)

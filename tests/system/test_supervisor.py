@@ -13,12 +13,13 @@ import pytest
 from annotator.child import Child, Graveyard
 from annotator.clock import SystemClock
 from annotator.config import WatchSettings, WorkerSettings
-from annotator.domain import Capture, Event, Origin, Reason
+from annotator.domain import Capture, Event, Origin, Reason, Station
 from annotator.errors import RuntimeUnavailable
 from annotator.supervisor import Supervisor
-from annotator.wire import decode_answer
+from annotator.wire import Answer, decode_answer
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.vision import TAIL, scripted
+from tests.fakes.worker import greeting
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 EVENT = Event("Door", "Door", "24/05/01/12/00/00", START)
@@ -34,8 +35,8 @@ class Desk:
     memory: MemoryStore
     supervisor: Supervisor
 
-    def write(self, frame: int, content: bytes) -> Capture:
-        capture = Capture(EVENT, f"{frame:05d}-capture.jpg", frame)
+    def write(self, frame: int, content: bytes, event: Event = EVENT) -> Capture:
+        capture = Capture(event, f"{frame:05d}-capture.jpg", frame)
         path = self.root / capture.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -65,17 +66,28 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def _desk(
-    root: Path, command: tuple[str, ...], incomplete_timeout_s: float = 60, processes: int = 1
+    root: Path,
+    command: tuple[str, ...],
+    incomplete_timeout_s: float = 60,
+    stations: tuple[Station, ...] = (Station(),),
+    device: Path | None = None,
 ) -> Iterator[Desk]:
     memory, graveyard = MemoryStore(SystemClock()), Graveyard()
+
+    def start(role: str, station: Station) -> Child[Answer]:
+        words = greeting(role, root, station, device)
+        return Child(command, words, decode_answer, graveyard, stop_grace_s=0.3)
+
     supervisor = Supervisor(
         memory,
         memory,
-        lambda: Child(command, str(root).encode(), decode_answer, graveyard, stop_grace_s=0.3),
+        lambda station: start("worker", station),
+        lambda station: start("probe", station),
         WorkerSettings(capture_timeout_s=1.5, max_attempts=2, batch=4),
         WatchSettings(settle_s=0.01, incomplete_timeout_s=incomplete_timeout_s),
         SystemClock(),
-        processes=processes,
+        stations=stations,
+        device_retry_s=0.2,
         store_pause_s=0.1,
         vanished_for_s=0.3,
     )
@@ -94,7 +106,7 @@ def test_every_capture_is_annotated_once_by_one_worker(desk: Desk) -> None:
 
 
 def test_several_workers_share_the_work(tmp_path: Path) -> None:
-    for desk in _desk(tmp_path, WORKER, processes=2):
+    for desk in _desk(tmp_path, WORKER, stations=(Station(), Station())):
         for frame in range(40):
             desk.enqueue(frame, labels=["person"])
         bad = desk.enqueue(3_000, crash=True)
@@ -232,3 +244,97 @@ def test_a_worker_that_never_starts_is_an_error_not_a_storm(tmp_path: Path) -> N
         with pytest.raises(RuntimeUnavailable, match="exited with status 3"):
             desk.run()
         assert desk.supervisor.progress.restarts == 3
+
+
+def test_a_crash_while_several_are_in_hand_convicts_only_the_culprit(desk: Desk) -> None:
+    for frame in range(8):
+        desk.enqueue(frame, labels=["car"])
+    bad = desk.enqueue(3_000, crash_decoder=True)  # dies while another is being looked at
+    desk.run()
+    assert desk.memory.failures.keys() == {bad.path}
+    assert desk.memory.failures[bad.path].attempts == 2
+    assert len(desk.memory.annotations) == 8
+
+
+@pytest.fixture
+def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the scripted Edge TPU does; see `ScriptedVision`."""
+    file = tmp_path_factory.mktemp("device") / "state"
+    file.write_text("well")
+    return file
+
+
+@pytest.fixture
+def tpu_desk(tmp_path: Path, device: Path) -> Iterator[Desk]:
+    yield from _desk(tmp_path, WORKER, stations=(Station("edgetpu", "usb:0"),), device=device)
+
+
+def made_by(desk: Desk) -> list[tuple[str, bool]]:
+    return [
+        (one.provenance.delegate, one.provenance.fallback)
+        for _, one in sorted(desk.memory.annotations.items())
+    ]
+
+
+TPU, STANDING_IN = ("edgetpu", False), ("cpu", True)
+
+
+def test_a_device_that_fails_once_is_loaded_anew(tpu_desk: Desk, device: Path) -> None:
+    tpu_desk.run()
+    tpu_desk.enqueue(1, labels=["car"])
+    tpu_desk.run()
+    device.write_text("failing once")
+    tpu_desk.enqueue(2, labels=["car"])
+    tpu_desk.run()
+    assert made_by(tpu_desk) == [TPU, TPU]
+    assert tpu_desk.supervisor.progress.restarts == 0
+
+
+@pytest.mark.parametrize("trouble", ["gone", "failing", "hanging", "crashing"])
+def test_the_cpu_stands_in_until_the_device_is_back(
+    tpu_desk: Desk, device: Path, trouble: str
+) -> None:
+    tpu_desk.enqueue(1, labels=["car"])
+    tpu_desk.run()
+    device.write_text(trouble)
+    for frame in (2, 3):
+        tpu_desk.enqueue(frame, labels=["car"])
+    tpu_desk.run()
+    assert made_by(tpu_desk) == [TPU, STANDING_IN, STANDING_IN]
+    assert not tpu_desk.memory.failures, "no capture is to blame for a device"
+
+    device.write_text("well")
+    before = tpu_desk.supervisor.worker_pids
+    tpu_desk.run(until=lambda: tpu_desk.supervisor.worker_pids not in (before, ()))
+    tpu_desk.enqueue(4, labels=["car"])
+    tpu_desk.run()
+    assert made_by(tpu_desk)[-1] == TPU
+
+
+def test_without_a_device_at_start_the_cpu_begins(tpu_desk: Desk, device: Path) -> None:
+    device.write_text("gone")
+    tpu_desk.enqueue(1, labels=["car"])
+    tpu_desk.run()
+    assert made_by(tpu_desk) == [STANDING_IN]
+
+
+def test_a_capture_that_crashes_device_and_cpu_is_convicted(tpu_desk: Desk) -> None:
+    bad = tpu_desk.enqueue(1, crash=True)
+    tpu_desk.enqueue(2, labels=["car"])
+    tpu_desk.run()
+    assert tpu_desk.memory.failures.keys() == {bad.path}
+    assert len(tpu_desk.memory.annotations) == 1
+
+
+def test_where_nothing_moves_detections_are_inherited(desk: Desk) -> None:
+    yard = Event("Yard", "Yard", "24/05/01/12/00/00", START)
+    views = {1: 0.0, 2: 0.01, 3: 0.05, 4: 0.5, 5: 0.51}
+    for frame, view in views.items():
+        capture = desk.write(frame, scripted(labels=["person"], view=view), yard)
+        desk.memory.add([capture], Origin.BACKFILL)
+        desk.run()
+    found = [one for _, one in sorted(desk.memory.annotations.items())]
+    inherited = [one.inherited_from.frame if one.inherited_from else None for one in found]
+    assert inherited == [None, 1, 1, None, 4]
+    assert all(len(one.detections) == 1 for one in found)
+    assert [len(one.detections[0].faces) for one in found] == [1, 0, 0, 1, 0]
