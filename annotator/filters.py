@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from annotator.config import DetectionSettings, LabelLimits, Zone
-from annotator.domain import BoundingBox, Detection
+from annotator.config import DetectionSettings, FaceSettings, LabelLimits, Zone
+from annotator.domain import BoundingBox, Detection, Face, Gate
 
 _NO_LIMITS = LabelLimits()
 
@@ -67,6 +67,35 @@ def _checks(
     if included:
         names = " or ".join(zone.name for zone in included)
         yield Check("place", where, f"inside {names}", any(inside(spot, z) for z in included))
+
+
+def gate_of(box: BoundingBox, sharpness: float, settings: FaceSettings) -> Gate:
+    """Whether a face is good enough to be embedded; `sharpness` as `Face` has it."""
+    if min(box.width, box.height) < settings.min_face_px:
+        return Gate.TOO_SMALL
+    if sharpness < settings.min_sharpness:
+        return Gate.BLURRED
+    return Gate.USABLE
+
+
+def face_checks(face: Face, settings: FaceSettings) -> tuple[Check, ...]:
+    """Every limit that holds for a face."""
+    side_px = min(face.box.width, face.box.height)
+    return (
+        _at_least("score", face.score, settings.min_score),
+        Check(
+            "size",
+            f"{side_px} px",
+            f"at least {settings.min_face_px} px",
+            side_px >= settings.min_face_px,
+        ),
+        Check(
+            "sharpness",
+            f"{face.sharpness:.0f}",
+            f"at least {settings.min_sharpness:g}",
+            face.sharpness >= settings.min_sharpness,
+        ),
+    )
 
 
 def foot(box: BoundingBox, width: int, height: int) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from annotator.app.children import scout_starter, start_probe, start_worker
 from annotator.clock import SystemClock
 from annotator.config import Config
 from annotator.domain import Origin, Station, Window
-from annotator.errors import BusyError, StoreError, StoreUnavailable
+from annotator.errors import BusyError, RuntimeUnavailable, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from annotator.child import Graveyard
@@ -92,22 +92,54 @@ def backfill(
     return state
 
 
+def redo_fallback(
+    config: Config, window: Window, paths: Sequence[Path], tell: Callable[[BackfillState], None]
+) -> BackfillState:
+    """Annotate anew what the CPU annotated in an Edge TPU's place; otherwise as `backfill`."""
+    from annotator.app.stations import stations_for
+    from annotator.child import Graveyard
+    from annotator.nvr.tree import open_tree
+
+    state = BackfillState(walking=False)
+    config = config.with_places(store=config.store_root.absolute())
+    with _signals() as signalled, _database(config) as (backlog, store):
+        tree = open_tree(config.store)
+        tree.check()
+        window = _window_with(window, tree, paths)
+        _check_monitors(window, tree)
+        with _supervisor_or_none(config, backlog, store, Graveyard(), state) as supervisor:
+            if supervisor and all(one.delegate == "cpu" for one in stations_for(config)):
+                raise RuntimeUnavailable(
+                    "there is no Edge TPU to do it on", "run `annotator doctor`, which says why"
+                )
+            state.added = backlog.redo_fallback(window)
+            while not signalled:
+                _work(supervisor, backlog, None, state)
+                tell(state)
+                if state.waiting == 0:
+                    break
+            else:
+                state.interrupted = True
+    return state
+
+
 def _work(
     supervisor: Supervisor | None,
     backlog: SqlBacklog,
-    walk: Reconciliation,
+    walk: Reconciliation | None,
     state: BackfillState,
 ) -> None:
     """One round of the own supervisor, or a look at the daemon's."""
-    state.events, state.captures = walk.events, walk.captures
-    state.added, state.unlistable = walk.added, walk.unlistable
+    if walk is not None:
+        state.events, state.captures = walk.events, walk.captures
+        state.added, state.unlistable = walk.added, walk.unlistable
     if supervisor is None:
-        if not walk.running:
+        if walk is None or not walk.running:
             SystemClock().sleep(TURN_S)
         state.waiting = backlog.waiting(Origin.BACKFILL)
-        state.done = max(0, walk.added - state.waiting)
+        state.done = max(0, state.added - state.waiting)
         return
-    supervisor.turn(TURN_S, [walk.connection] if walk.connection else [])
+    supervisor.turn(TURN_S, [walk.connection] if walk and walk.connection else [])
     state.waiting = backlog.waiting()
     state.done = supervisor.progress.annotated + supervisor.progress.failed
 

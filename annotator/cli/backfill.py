@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 @click.option("--monitor", "monitors", multiple=True, help="Only this monitor; may be repeated.")
 @click.option("--since", type=When(), help="Only events from this time on: 2024-05-01, 7d.")
 @click.option("--until", type=When(), help="Only events before this time.")
+@click.option(
+    "--redo-fallback",
+    is_flag=True,
+    help="Instead, do anew what the CPU did while an Edge TPU was away.",
+)
 def backfill(
     paths: tuple[Path, ...],
     monitors: tuple[str, ...],
     since: datetime | None,
     until: datetime | None,
+    redo_fallback: bool,
 ) -> int:
     """Label what is already in the store.
 
@@ -44,12 +50,17 @@ def backfill(
     config = load_config()
     window = Window(monitors=monitors, since=since, until=until)
     with _Bar() as bar:
-        state = running.backfill(config, window, paths, bar.tell)
+        run = running.redo_fallback if redo_fallback else running.backfill
+        state = run(config, window, paths, bar.tell)
+    if redo_fallback:
+        output.note(f"{state.added} captures were annotated on the CPU in an Edge TPU's place")
+    else:
+        found = f"{state.captures} captures in {state.events} events"
+        output.note(f"{found}, {state.added} of them new")
     return _report(state)
 
 
 def _report(state: BackfillState) -> int:
-    output.note(f"{state.captures} captures in {state.events} events, {state.added} of them new")
     failed = 0
     if state.progress is not None:
         failed = state.progress.failed

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from annotator.config import FaceSettings
 from annotator.domain import BoundingBox, Face, Gate, clipped_box
 from annotator.errors import RuntimeUnavailable
+from annotator.filters import gate_of
 
 if TYPE_CHECKING:
     from annotator.inference.heads import Head
@@ -203,11 +204,7 @@ class FaceReader:
         # Measured at full resolution: a finder's answer is worth that one decode.
         pixels = picture.pixels()
         clarity = sharpness(pixels[box.ymin : box.ymax, box.xmin : box.xmax])
-        gate = Gate.USABLE
-        if min(box.width, box.height) < settings.min_face_px:
-            gate = Gate.TOO_SMALL
-        elif clarity < settings.min_sharpness:
-            gate = Gate.BLURRED
+        gate = gate_of(box, clarity, settings)
         if gate is not Gate.USABLE:
             return Face(box, found.score, clarity, gate)
         embedding = self._embedder.embed(pixels, box)

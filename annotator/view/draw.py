@@ -57,6 +57,15 @@ class Mark:
     dashed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A polygon to draw, in pixels, and its name."""
+
+    points: tuple[tuple[float, float], ...]
+    text: str
+    colour: Colour
+
+
 def draw(
     jpeg: bytes, seen: Iterable[Detection | Sighting], *, max_megapixels: float = 50.0
 ) -> bytes:
@@ -65,8 +74,19 @@ def draw(
     Raises CaptureUnreadable where the bytes are not a whole JPEG or are larger than
     `max_megapixels` million pixels.
     """
+    return draw_marks(jpeg, marks_of(seen), max_megapixels=max_megapixels)
+
+
+def draw_marks(
+    jpeg: bytes,
+    marks: Sequence[Mark],
+    outlines: Sequence[Outline] = (),
+    *,
+    max_megapixels: float = 50.0,
+) -> bytes:
+    """As `draw`, with marks of any kind, over outlines."""
     picture = _decoded(jpeg, max_megapixels)
-    _paint(picture, marks_of(seen))
+    _paint(picture, marks, outlines)
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()
@@ -141,12 +161,16 @@ def _decoded(jpeg: bytes, max_megapixels: float) -> Image.Image:
         raise CaptureUnreadable(Reason.CORRUPT, f"cannot be decoded: {error}") from error
 
 
-def _paint(picture: Image.Image, marks: Sequence[Mark]) -> None:
+def _paint(picture: Image.Image, marks: Sequence[Mark], outlines: Sequence[Outline]) -> None:
     from PIL import ImageDraw
 
     width, height = picture.size
     line_px = max(1, round(min(width, height) / 300))
     pen = ImageDraw.Draw(picture)
+    for outline in outlines:
+        closed = (*outline.points, outline.points[0])
+        pen.line(closed, fill=HALO_COLOUR, width=line_px + 2, joint="curve")
+        pen.line(closed, fill=outline.colour, width=line_px, joint="curve")
     # Small ones last: a frame inside another stays whole, and its tag has fewer places to go.
     marks = sorted(
         (mark for mark in marks if mark.box.xmin < width and mark.box.ymin < height),
@@ -156,6 +180,10 @@ def _paint(picture: Image.Image, marks: Sequence[Mark]) -> None:
         _frame(pen, mark, line_px, width, height)
     marks.reverse()
     letters = _Letters(pen, width, height)
+    # An outline's name is the last to choose its place, by the first corner.
+    marks += [
+        Mark(_corner(outline, width, height), outline.text, outline.colour) for outline in outlines
+    ]
     tags = [letters.fit(mark.text) for mark in marks]
     places = place_tags(
         [(mark.box, tag.width_px, tag.height_px) for mark, tag in zip(marks, tags, strict=True)],
@@ -173,6 +201,12 @@ def _paint(picture: Image.Image, marks: Sequence[Mark]) -> None:
                 font=letters.font,
                 fill=_readable_on(mark.colour),
             )
+
+
+def _corner(outline: Outline, width: int, height: int) -> BoundingBox:
+    x, y = (round(value) for value in outline.points[0])
+    x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
+    return BoundingBox(x, y, x + 1, y + 1)
 
 
 def _readable_on(colour: Colour) -> Colour:

@@ -57,7 +57,7 @@ def test_the_sample_names_every_key_with_its_default() -> None:
     text = SAMPLE.read_text()
     assert load_config(SAMPLE) == Config()
     # With all settings switched on, it still loads, and names whatever there is.
-    active = re.sub(r"^# (\[?\w[\w.]*\]?(?: = .*)?)$", r"\1", text, flags=re.MULTILINE)
+    active = re.sub(r"^# (\[{0,2}\w[\w.]*\]{0,2}(?: = .*)?)$", r"\1", text, flags=re.MULTILINE)
     data = tomllib.loads(active)
     example = check_config(data, "sample")
     for name, field in Config.model_fields.items():
