@@ -52,6 +52,8 @@ setup(
         "rich>=13.7,<16",
         "scikit-learn>=1.5,<2",
         "sdnotify>=0.3.2,<0.4",
+        # No wheel for 32-bit ARM; Pillow decodes alone there.
+        "simplejpeg>=1.8,<2; platform_machine == 'x86_64' or platform_machine == 'aarch64'",
         "sqlalchemy>=2.0.30,<3",
         "watchdog>=4,<8",
         "xgboost-cpu>=2.1,<4",
@@ -64,6 +66,8 @@ setup(
         # The original whose embeddings ours must equal. It asks for dlib's source, which dlib-bin
         # replaces: install it with --no-deps.
         "reference": ["face_recognition>=1.3,<2"],
+        # The seed's own decoder, to measure against; see docs/performance.md.
+        "bench": ["opencv-python-headless>=4.10,<6"],
         "test": [
             "hypothesis>=6.100,<7",
             "import-linter>=2,<3",

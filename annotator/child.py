@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, Pipe
-from typing import Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 from annotator.wire import MAX_MESSAGE_BYTES
 
@@ -42,7 +42,8 @@ class Child(Generic[Message]):
 
     It runs in a session of its own: Ctrl-C in a terminal reaches the parent only. `greeting` is the
     first message that it finds in the pipe; `decode` checks what it says, with ValueError. Told to
-    stop, it has `stop_grace_s` to do so.
+    stop, it has `stop_grace_s` to do so. What it says on stderr goes where the parent's does, or to
+    the file `stderr`.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Child(Generic[Message]):
         graveyard: Graveyard,
         *,
         stop_grace_s: float = 5.0,
+        stderr: IO[bytes] | None = None,
     ) -> None:
         self._decode = decode
         self._graveyard = graveyard
@@ -63,6 +65,7 @@ class Child(Generic[Message]):
                 [*command, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stderr=stderr,
                 start_new_session=True,
             )
         self._connection.send_bytes(greeting)

@@ -80,7 +80,7 @@ class InferenceSettings(Section):
 
 
 class Zone(Section):
-    """A polygon in shares of the picture's width and height; `labels`, if any, are all it is for."""
+    """A polygon in shares of the picture's width and height, for `labels` only if there are any."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     points: Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3, max_length=256)]
@@ -115,6 +115,12 @@ class DetectionSettings(Section):
     ignore: tuple[Zone, ...] = ()
     include: tuple[Zone, ...] = ()
 
+    def with_model(self, model: str) -> DetectionSettings:
+        """The same with another model; `head` and `labels_file` are for files of one's own."""
+        own = "/" in model or model.endswith(".tflite")
+        others = {} if own else {"head": "auto", "labels_file": None}
+        return self.model_copy(update={"model": model, **others})
+
     @property
     def lowest_score(self) -> float:
         """No candidate below it can become a detection."""
@@ -140,7 +146,7 @@ class SimilarSettings(Section):
     """
 
     enabled: bool = False
-    max_changed: Share = 0.002
+    max_changed: Share = 0.0003
     refresh_s: Seconds = 10.0
 
 

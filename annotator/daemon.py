@@ -225,8 +225,12 @@ class Daemon:
                 waiting = self._backlog.waiting()
                 log.info("%d captures annotated, %d failed, %d wait", annotated, failed, waiting)
             self._write_health()
-        elif self._health_written is None or self._health_written.mount != self._watch.health:
+        elif self._health_written is None or self._has_changed(self._health_written):
             self._write_health()
+
+    def _has_changed(self, before: Health) -> bool:
+        stood_in_for = self._supervisor.stood_in_for
+        return (before.mount, before.stood_in_for) != (self._watch.health, stood_in_for)
 
     def _write_health(self) -> None:
         health = Health(
@@ -237,6 +241,7 @@ class Daemon:
             annotated_per_minute=self._per_minute,
             delegates=tuple(sorted(self._supervisor.progress.delegates)),
             database_stuck=self._supervisor.stuck,
+            stood_in_for=self._supervisor.stood_in_for,
         )
         self._health_written = health
         waiting, state = self._backlog.waiting(), health.mount.state

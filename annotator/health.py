@@ -16,7 +16,10 @@ from annotator.outposts import StoreHealth
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`annotated_per_minute` is over the last minute; `delegates` are what made those rows."""
+    """`annotated_per_minute` is over the last minute; `delegates` are what made those rows.
+
+    `stood_in_for` are the Edge TPUs that are away, whose work the CPU does.
+    """
 
     written_at: datetime
     mount: StoreHealth
@@ -25,6 +28,7 @@ class Health:
     annotated_per_minute: float
     delegates: tuple[str, ...]
     database_stuck: bool
+    stood_in_for: tuple[str, ...] = ()
 
 
 _adapter: TypeAdapter[Health] = TypeAdapter(Health)

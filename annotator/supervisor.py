@@ -143,6 +143,13 @@ class Supervisor:
         return tuple(post.worker.pid for post in self._posts if post.worker)
 
     @property
+    def stood_in_for(self) -> tuple[str, ...]:
+        """The devices that are away, and whose work the CPU does."""
+        return tuple(
+            str(post.ladder.home) for post in self._posts if post.ladder.station.fallback
+        )
+
+    @property
     def idle(self) -> bool:
         """Nothing is in hand and nothing is unwritten."""
         in_hand = self._returns or any(post.leases for post in self._posts)

@@ -3,6 +3,9 @@
 A row of `backlog` is written when a capture is added and deleted when its result is recorded. What
 changes in between (attempts, leases, delays) is in the small table `attempt`, which keeps the
 writes of a lease to a page or two: the database may lie on an SD card.
+
+A capture waits, or is annotated, failed or skipped; only one that is to be looked at anew waits
+while its annotation stays (`redo_fallback`).
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from annotator.domain import Capture, Event, Lease, Origin, Reason, SkipReason
+from annotator.domain import Capture, Event, Lease, Origin, Reason, SkipReason, Window
 from db.engine import Database
 from db.keys import (
     ORIGINS,
@@ -43,7 +46,7 @@ from db.keys import (
     register_event,
     same_capture,
 )
-from db.retry import retry_failures
+from db.retry import redo_fallback, retry_failures
 from db.schema import attempt, backlog, capture, failure, monitor, skipped, tally
 from db.turns import Turns
 from db.values import file_name_of, fineness, from_ms, to_ms
@@ -83,6 +86,9 @@ class SqlBacklog:
     def retry(self, reasons: Sequence[Reason], paths: Sequence[str]) -> int:
         with self._database.writing() as connection:
             return retry_failures(connection, reasons, paths, to_ms(self._clock.now()))
+
+    def redo_fallback(self, window: Window) -> int:
+        return redo_fallback(self._database, window, to_ms(self._clock.now()))
 
     def monitors(self) -> tuple[str, ...]:
         with self._database.reading() as connection:

@@ -97,7 +97,14 @@ def open_database(
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
 
-    database = Database(path, _engine(f"file:{quote(str(path))}?mode=rwc", prepare))
+    def prepare_to_migrate(connection: sqlite3.Connection) -> None:
+        prepare(connection)
+        # Else no table could be made anew that others refer to, and within a transaction this
+        # cannot be changed (https://www.sqlite.org/lang_altertable.html).
+        connection.execute("PRAGMA foreign_keys = OFF")
+
+    uri = f"file:{quote(str(path))}?mode=rwc"
+    database = Database(path, _engine(uri, prepare))
     try:
         with database.reading() as connection:
             version = _version(connection, path)
@@ -105,7 +112,8 @@ def open_database(
             _refuse_newer(version, path)
         _use_write_ahead_log(database)
         if version != SCHEMA_VERSION:
-            _migrate(database)
+            with Database(path, _engine(uri, prepare_to_migrate)) as migrating:
+                _migrate(migrating)
     except BaseException:
         database.close()
         raise

@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from annotator.domain import Capture, Event, Failure, FileStamp, Origin, Reason, SkipReason
+from annotator.domain import Capture, Event, Failure, FileStamp, Origin, Reason, SkipReason, Stay
 from db.schema import event, monitor
 from db.values import file_name_of, frame_format, from_ms, from_us, to_ms
 
@@ -26,6 +26,9 @@ ORIGINS = tuple(Origin)
 
 SKIP_REASONS = tuple(SkipReason)
 """A reason to skip is stored as its place here; new ones go to the end."""
+
+STAYS = tuple(Stay)
+"""A stay is stored as its place here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def set_start(connection: Connection, key: EventKey, started_at_ms: int) -> None
         )
 
 
-def key_of(connection: Connection, table: Table, **values: str) -> int:
+def key_of(connection: Connection, table: Table, **values: str | int) -> int:
     """The id of a row that is its values (a label, a provenance), which is written where new."""
     found: int | None = connection.scalar(select(table.c.id).filter_by(**values))
     return _inserted(connection, table, values) if found is None else found

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, func, or_, select, true
+from sqlalchemy import Connection, Row, Select, Table, bindparam, func, or_, select, true
 
 from annotator.domain import (
     UNKNOWN_NAME,
@@ -20,7 +20,9 @@ from annotator.domain import (
     Identity,
     Reason,
     Sighting,
+    Stay,
     Totals,
+    Window,
 )
 from annotator.errors import QueryError
 from db.engine import Database
@@ -28,12 +30,14 @@ from db.keys import (
     CAPTURE_COLUMNS,
     ORIGINS,
     SKIP_REASONS,
+    STAYS,
     capture_from,
     failure_from,
     find_event,
 )
 from db.schema import backlog, capture, detection, event, face, failure, label, monitor, tally
 from db.values import from_ms, to_ms
+from db.windows import in_window
 
 _ROWS_AT_ONCE = 200
 _NAMES_IN_A_MESSAGE = 20
@@ -68,11 +72,7 @@ class SqlQueries:
                 connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(statement)
                 for statement in statements
             ]
-            newest_first = heapq.merge(
-                *results,
-                key=lambda row: (row.captured_at, row.detection_id, row.face_id or 0),
-                reverse=True,
-            )
+            newest_first = heapq.merge(*results, key=_order, reverse=True)
             yield from map(_sighting, islice(newest_first, limit))
 
     def seen_in(self, one: Capture) -> tuple[Sighting, ...] | None:
@@ -91,6 +91,26 @@ class SqlQueries:
             )
             rows = connection.execute(_rows(by_face=False).where(*seen_in_it)).all()
         return tuple(map(_sighting, rows))
+
+    def sample(self, window: Window, count: int) -> tuple[Capture, ...]:
+        """Counts the captures by event, but reads none but those it takes."""
+        fitting = (
+            select(event.c.id, func.count())
+            .select_from(capture.join(event).join(monitor))
+            .where(in_window(capture, window))
+            .group_by(event.c.id)
+            .order_by(event.c.started_at, event.c.id)
+        )
+        one = _places(window).subquery()
+        chosen = select(one).where(one.c.place.in_(bindparam("places", expanding=True)))
+        with self._database.reading() as connection:
+            sizes = connection.execute(fitting).all()
+            found = [
+                capture_from(row)
+                for event_id, places in _spread([tuple(row) for row in sizes], count)
+                for row in connection.execute(chosen, {"of_event": event_id, "places": places})
+            ]
+        return tuple(found)
 
     def totals(self) -> Totals:
         with self._database.reading() as connection:
@@ -169,6 +189,8 @@ def _statements(connection: Connection, query: CaptureQuery) -> list[Select[Any]
         common.append(time >= to_ms(query.since))
     if query.until is not None:
         common.append(time < to_ms(query.until))
+    if not query.stationary:
+        common.append(detection.c.stay.is_distinct_from(STAYS.index(Stay.STILL_THERE)))
     if query.min_score is not None:
         common.append(detection.c.score >= query.min_score)
     question = _rows(by_face=bool(by_name)).where(*common).limit(query.limit)
@@ -186,6 +208,7 @@ def _rows(*, by_face: bool) -> Select[Any]:
             detection.c.file_name,
             detection.c.class_id,
             detection.c.score,
+            detection.c.stay,
             *(detection.c[side] for side in _SIDES),
             label.c.name.label("label"),
             face.c.id.label("face_id"),
@@ -200,10 +223,49 @@ def _rows(*, by_face: bool) -> Select[Any]:
         .join(event, event.c.id == detection.c.event_id)
         .join(monitor, monitor.c.id == detection.c.monitor_id)
         .join(face, isouter=not by_face)
-        # Within one capture the best detection has the highest id; see db.store.
+        # As `_order` has it, and the indices.
         .order_by(
-            first.c.captured_at.desc(), first.c.id.desc(), *([] if by_face else [face.c.id.desc()])
+            first.c.captured_at.desc(),
+            *([] if by_face else [detection.c.stay]),
+            first.c.id.desc(),
+            *([] if by_face else [face.c.id.desc()]),
         )
+    )
+
+
+def _order(row: Row[Any]) -> tuple[int, ...]:
+    """Upside down, the order of an answer: newest first, and of one capture first what moves.
+
+    The best detection has the highest id there; see db.store.
+    """
+    stay = -1 if row.stay is None else row.stay
+    return row.captured_at, -stay, row.detection_id, row.face_id or 0
+
+
+def _spread(sizes: Sequence[tuple[int, int]], count: int) -> Iterator[tuple[int, list[int]]]:
+    """Of events with so many captures each, which places to take, to get `count` evenly spread."""
+    total = sum(size for _, size in sizes)
+    count = min(count, total)
+    wanted = ((2 * n + 1) * total // (2 * count) for n in range(count))
+    rank, begin = next(wanted, total), 0
+    for event_id, size in sizes:
+        places = []
+        while rank < begin + size:
+            places.append(rank - begin)
+            rank = next(wanted, total)
+        if places:
+            yield event_id, places
+        begin += size
+
+
+def _places(window: Window) -> Select[Any]:
+    """The captures of one event that are of the window, with their places among them."""
+    order = func.row_number().over(order_by=(capture.c.frame, capture.c.file_name))
+    return (
+        select(capture.c.frame, capture.c.file_name, (order - 1).label("place"), *CAPTURE_COLUMNS)
+        .select_from(capture.join(event).join(monitor))
+        .where(capture.c.event_id == bindparam("of_event"), in_window(capture, window))
+        .order_by(capture.c.frame, capture.c.file_name)
     )
 
 
@@ -259,4 +321,5 @@ def _sighting(row: Row[Any]) -> Sighting:
         name=row.name,
         probability=row.probability,
         verdict=row.verdict,
+        stay=None if row.stay is None else STAYS[row.stay],
     )

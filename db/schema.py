@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration; a database of any other version is not read."""
 
 metadata = MetaData()
@@ -52,6 +52,7 @@ event = Table(
     Column("frame_format", Text, nullable=False),
     Column("first_frame", Integer, nullable=False),
     UniqueConstraint("monitor_id", "path"),
+    Index("event_by_start", "monitor_id", "started_at"),
 )
 
 provenance = Table(
@@ -60,10 +61,11 @@ provenance = Table(
     Column("id", Integer, primary_key=True),
     Column("detector", Text, nullable=False),
     Column("delegate", Text, nullable=False),
+    Column("fallback", Integer, nullable=False),
     Column("face_detector", Text, nullable=False),
     Column("embedder", Text, nullable=False),
     Column("recogniser", Text, nullable=False),
-    UniqueConstraint("detector", "delegate", "face_detector", "embedder", "recogniser"),
+    UniqueConstraint("detector", "delegate", "fallback", "face_detector", "embedder", "recogniser"),
 )
 
 capture = Table(
@@ -77,6 +79,7 @@ capture = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("provenance_id", Integer, ForeignKey("provenance.id"), nullable=False),
+    Column("inherited_from", Text),
 )
 
 label = Table(
@@ -84,6 +87,25 @@ label = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+)
+
+stationary = Table(
+    "stationary",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("monitor_id", Integer, ForeignKey("monitor.id"), nullable=False),
+    Column("label_id", Integer, ForeignKey("label.id"), nullable=False),
+    *_box(),
+    Column("first_seen", Integer, nullable=False),
+    Column("first_event_id", Integer, nullable=False),
+    Column("first_frame", Integer, nullable=False),
+    Column("last_seen", Integer, nullable=False),
+    Column("last_event_id", Integer, nullable=False),
+    Column("last_frame", Integer, nullable=False),
+    Column("sightings", Integer, nullable=False),
+    Column("there", Integer, nullable=False),
+    Column("stale", Integer, nullable=False),
+    Index("stationary_by_time", "monitor_id", "label_id", "first_seen"),
 )
 
 detection = Table(
@@ -99,16 +121,19 @@ detection = Table(
     Column("class_id", Integer, nullable=False),
     Column("score", REAL, nullable=False),
     *_box(),
+    Column("stationary_id", Integer),
+    Column("stay", Integer),
     ForeignKeyConstraint(
         ["event_id", "frame", "file_name"],
         ["capture.event_id", "capture.frame", "capture.file_name"],
         ondelete="CASCADE",
     ),
     Index("detection_by_capture", "event_id", "frame", "file_name"),
-    Index("detection_by_time", "captured_at"),
-    Index("detection_by_label", "label_id", "captured_at"),
-    Index("detection_by_monitor", "monitor_id", "captured_at"),
 )
+_late_first = detection.c.stay.desc()
+Index("detection_by_time", detection.c.captured_at, _late_first)
+Index("detection_by_label", detection.c.label_id, detection.c.captured_at, _late_first)
+Index("detection_by_monitor", detection.c.monitor_id, detection.c.captured_at, _late_first)
 
 face = Table(
     "face",

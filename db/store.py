@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, true
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from annotator.domain import (
@@ -19,6 +20,7 @@ from annotator.domain import (
     Provenance,
     Reason,
 )
+from annotator.stillness import Moment, Seen
 from db.engine import Database
 from db.keys import (
     CAPTURE_COLUMNS,
@@ -44,25 +46,48 @@ from db.schema import (
     setting,
     skipped,
 )
+from db.stationary import Recorded, Stationary
 from db.values import printable, to_ms, to_us
 
 if TYPE_CHECKING:
+    from annotator.config import StationarySettings
     from annotator.ports import Clock
+
+log = logging.getLogger(__name__)
 
 
 class SqlStore:
-    """The port `AnnotationStore`."""
+    """The port `AnnotationStore`.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    `settings_of` tells by a monitor's name what is stationary there; without it nothing is.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        settings_of: Callable[[str], StationarySettings] | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._stationary = Stationary(settings_of) if settings_of else None
 
     def record(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
         if not annotations and not failures:
             return
         now_ms = to_ms(self._clock.now())
-        with self._database.writing() as connection:
-            _Batch(connection, now_ms).write(annotations, failures)
+        try:
+            with self._database.writing() as connection:
+                batch = _Batch(connection, now_ms)
+                batch.write(annotations, failures)
+                if self._stationary is not None:
+                    self._stationary.take_in(
+                        connection, batch.recorded, replaced=batch.replaced > 0
+                    )
+        except BaseException:
+            if self._stationary is not None:
+                self._stationary.forget()
+            raise
 
     def unfinished(self, since: datetime) -> tuple[Failure, ...]:
         with self._database.reading() as connection:
@@ -100,9 +125,14 @@ class SqlStore:
 
 
 class _Batch:
-    """The rows of one call of `record`, gathered first so that each table is written once."""
+    """The rows of one call of `record`, gathered first so that each table is written once.
+
+    Afterwards `recorded` tells what was annotated and `replaced` how many annotations went.
+    """
 
     def __init__(self, connection: Connection, now_ms: int) -> None:
+        self.recorded: list[Recorded] = []
+        self.replaced = 0
         self._connection = connection
         self._now_ms = now_ms
         self._events: dict[Event, EventKey] = {}
@@ -110,6 +140,7 @@ class _Batch:
         self._labels: dict[str, int] = {}
         self._provenances: dict[Provenance, int] = {}
         self._over: list[dict[str, Any]] = []
+        self._spared: list[dict[str, Any]] = []
         self._rows: dict[Table, list[dict[str, Any]]] = {
             table: []  # in the order of the foreign keys
             for table in (capture, detection, face, embedding, failure)
@@ -117,18 +148,22 @@ class _Batch:
         self._next_id = {table: _first_free_id(connection, table) for table in (detection, face)}
 
     def write(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
-        # A capture that comes twice counts once, with what was said of it last.
-        latest: dict[str, Annotation | Failure] = {one.capture.path: one for one in annotations}
-        latest |= {one.path: one for one in failures}
+        # A capture that comes twice counts once: with what was seen, else with what was said last.
+        latest: dict[str, Annotation | Failure] = {one.path: one for one in failures}
+        latest |= {one.capture.path: one for one in annotations}
         for result in latest.values():
             if isinstance(result, Annotation):
                 self._annotated(result)
             elif result.capture is not None:
-                self._failed(result, self._key_of(result.capture))
+                self._failed_again_or_for_good(result, result.capture)
             else:
                 self._failed(result, {"directory": printable(result.path)})
-        for deletion in _CAPTURE_DELETIONS if self._over else ():
-            self._connection.execute(deletion, self._over)
+        if self._over:
+            self.replaced = self._connection.execute(_CAPTURE_DELETION, self._over).rowcount
+            for deletion in _OTHER_DELETIONS:
+                self._connection.execute(deletion, self._over)
+        if self._spared:
+            self._connection.execute(_BACKLOG_DELETION, self._spared)
         for table, rows in self._rows.items():
             if rows:
                 self._connection.execute(insert(table), rows)
@@ -136,9 +171,9 @@ class _Batch:
             set_start(self._connection, key, earliest_ms)
 
     def _annotated(self, annotation: Annotation) -> None:
-        capture_key = self._key_of(annotation.capture)
-        event_key = self._events[annotation.capture.event]
-        captured_ms = to_ms(annotation.captured_at)
+        event_key, capture_key = self._keys_of(annotation.capture)
+        self._over.append(its(capture_key))
+        captured_ms, source = to_ms(annotation.captured_at), annotation.inherited_from
         self._earliest_ms[event_key] = min(
             captured_ms, self._earliest_ms.get(event_key, captured_ms)
         )
@@ -150,8 +185,10 @@ class _Batch:
                 "width": annotation.width,
                 "height": annotation.height,
                 "provenance_id": self._provenance_id(annotation.provenance),
+                "inherited_from": source.file_name if source else None,
             }
         )
+        seen = []
         # Last first: an index serves "newest first" by descending id, and so gives the detections
         # of one capture, and the faces of one detection, in the order they have here.
         for one in reversed(annotation.detections):
@@ -168,8 +205,13 @@ class _Batch:
                     **_sides(one.box),
                 }
             )
+            seen.append(Seen(detection_id, one.label, one.box))
             for found in reversed(one.faces):
                 self._found(found, detection_id, captured_ms)
+        moment = Moment(captured_ms, event_key.id, annotation.capture.frame)
+        self.recorded.append(
+            Recorded(event_key.monitor_id, event_key.monitor_name, moment, tuple(seen))
+        )
 
     def _found(self, found: Face, detection_id: int, captured_ms: int) -> None:
         face_id = self._new_id(face)
@@ -191,6 +233,19 @@ class _Batch:
         if found.embedding is not None:
             self._rows[embedding].append({"face_id": face_id, "vector": found.embedding})
 
+    def _failed_again_or_for_good(self, result: Failure, failed: Capture) -> None:
+        """What was seen before stays where a second look fails (see `Backlog.redo_fallback`)."""
+        _, key = self._keys_of(failed)
+        if self._connection.scalar(_IS_ANNOTATED, its(key)) is None:
+            self._over.append(its(key))
+            self._failed(result, key)
+            return
+        self._spared.append(its(key))
+        log.warning(
+            "%s could not be looked at again, what was seen before stays: %s (%s)",
+            *(result.path, result.message, result.reason),
+        )
+
     def _failed(self, result: Failure, key: dict[str, Any]) -> None:
         if "directory" in key:
             self._connection.execute(_DIRECTORY_DELETION, {"listed": key["directory"]})
@@ -210,14 +265,11 @@ class _Batch:
             }
         )
 
-    def _key_of(self, one: Capture) -> dict[str, Any]:
-        """The capture's key; what the database has under it is over."""
+    def _keys_of(self, one: Capture) -> tuple[EventKey, dict[str, Any]]:
         event_key = self._events.get(one.event)
         if event_key is None:
             event_key = self._events[one.event] = register_event(self._connection, one)
-        key = event_key.columns_of(one)
-        self._over.append(its(key))
-        return key
+        return event_key, event_key.columns_of(one)
 
     def _label_id(self, name: str) -> int:
         if name not in self._labels:
@@ -231,6 +283,7 @@ class _Batch:
                 provenance,
                 detector=one.detector,
                 delegate=one.delegate,
+                fallback=int(one.fallback),
                 # Not NULL, of which a UNIQUE constraint takes any number.
                 face_detector=one.face_detector or "",
                 embedder=one.embedder or "",
@@ -252,9 +305,11 @@ def _sides(box: BoundingBox) -> dict[str, int]:
     return {"xmin": box.xmin, "ymin": box.ymin, "xmax": box.xmax, "ymax": box.ymax}
 
 
-_CAPTURE_DELETIONS = [
-    delete(table).where(same_capture(table)) for table in (capture, failure, skipped, backlog)
-]
+_CAPTURE_DELETION, _BACKLOG_DELETION, *_others = (
+    delete(table).where(same_capture(table)) for table in (capture, backlog, failure, skipped)
+)
+_OTHER_DELETIONS = (_BACKLOG_DELETION, *_others)
+_IS_ANNOTATED = select(true()).select_from(capture).where(same_capture(capture))
 _UNFINISHED = (
     select(failure, *CAPTURE_COLUMNS)
     .select_from(failure)

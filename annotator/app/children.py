@@ -1,6 +1,6 @@
 """Child processes: how they are started, and what they run.
 
-`python -m annotator.app.children worker|faces|scout|probe DESCRIPTOR`
+`python -m annotator.app.children worker|faces|scout|probe|inventory DESCRIPTOR`
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import os
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from annotator.config import Config
 from annotator.domain import Station
 from annotator.journal import stderr_handler
 
 if TYPE_CHECKING:
+    from annotator.app.stations import Inventory
     from annotator.child import Child, Graveyard
     from annotator.outposts import StartScout
     from annotator.scout import Probe
-    from annotator.wire import Answer, Report, Walking, Watching
+    from annotator.wire import Answer, FaceAnswer, Report, Walking, Watching
 
 COMMAND = (sys.executable, "-m", "annotator.app.children")
 
@@ -29,17 +30,43 @@ def start_worker(config: Config, station: Station, graveyard: Graveyard) -> Chil
     return _start("worker", config, station, graveyard)
 
 
-def start_probe(config: Config, station: Station, graveyard: Graveyard) -> Child[Answer]:
+def start_probe(
+    config: Config, station: Station, graveyard: Graveyard, stderr: IO[bytes] | None = None
+) -> Child[Answer]:
     """Ask whether a station works: answers Ready, Broken or Unplugged, once."""
-    return _start("probe", config, station, graveyard)
+    return _start("probe", config, station, graveyard, stderr)
 
 
-def _start(role: str, config: Config, station: Station, graveyard: Graveyard) -> Child[Answer]:
+def start_inventory(library: str, graveyard: Graveyard) -> Child[Inventory]:
+    """Ask libedgetpu what is plugged in; answers once."""
+    from annotator.app.stations import decode_inventory
+    from annotator.child import Child
+
+    return Child([*COMMAND, "inventory"], library.encode(), decode_inventory, graveyard)
+
+
+def start_faces(
+    config: Config, graveyard: Graveyard, stderr: IO[bytes] | None = None
+) -> Child[FaceAnswer]:
+    from annotator.child import Child
+    from annotator.wire import decode_face_answer
+
+    greeting = config.model_dump_json().encode()
+    return Child([*COMMAND, "faces"], greeting, decode_face_answer, graveyard, stderr=stderr)
+
+
+def _start(
+    role: str,
+    config: Config,
+    station: Station,
+    graveyard: Graveyard,
+    stderr: IO[bytes] | None = None,
+) -> Child[Answer]:
     from annotator.child import Child
     from annotator.wire import WorkerOrder, decode_answer, encode_worker_order
 
     greeting = encode_worker_order(WorkerOrder(config.model_dump_json(), station))
-    return Child([*COMMAND, role], greeting, decode_answer, graveyard)
+    return Child([*COMMAND, role], greeting, decode_answer, graveyard, stderr=stderr)
 
 
 def scout_starter(config: Config, graveyard: Graveyard) -> StartScout:
@@ -55,21 +82,20 @@ def scout_starter(config: Config, graveyard: Graveyard) -> StartScout:
 
 def run_worker(connection: Connection) -> None:
     """The whole life of a worker, at its end of the pipe."""
-    from annotator.child import Child, Graveyard
+    from annotator.child import Graveyard
     from annotator.inference.vision import build_vision
     from annotator.nvr.tree import open_tree
-    from annotator.wire import FaceAnswer, decode_face_answer
     from annotator.worker import serve
 
     config, station = _order(connection)
     graveyard = Graveyard()
-
-    def start_faces() -> Child[FaceAnswer]:
-        greeting = config.model_dump_json().encode()
-        return Child([*COMMAND, "faces"], greeting, decode_face_answer, graveyard)
-
-    tree = open_tree(config.store)
-    serve(connection, tree, lambda: build_vision(config, station), config, start_faces)
+    serve(
+        connection,
+        open_tree(config.store),
+        lambda: build_vision(config, station),
+        config,
+        lambda: start_faces(config, graveyard),
+    )
 
 
 def run_probe(connection: Connection) -> None:
@@ -147,6 +173,12 @@ def probe_of(config: Config) -> Probe:
     return probe
 
 
+def run_inventory(connection: Connection) -> None:
+    from annotator.app import stations
+
+    stations.run_inventory(connection)
+
+
 def main(role: str, descriptor: int) -> None:
     from annotator.worker import HUNG_UP
 
@@ -157,6 +189,7 @@ def main(role: str, descriptor: int) -> None:
         "faces": run_faces,
         "scout": run_scout,
         "probe": run_probe,
+        "inventory": run_inventory,
     }
     status = 0
     try:

@@ -12,8 +12,12 @@ import click
 from annotator import __version__, journal
 from annotator.cli.accept_store import accept_store
 from annotator.cli.backfill import backfill
+from annotator.cli.compare import compare
 from annotator.cli.config import config
 from annotator.cli.detect import detect
+from annotator.cli.doctor import doctor
+from annotator.cli.evaluate import evaluate
+from annotator.cli.explain import explain
 from annotator.cli.failures import failures
 from annotator.cli.models import models
 from annotator.cli.options import common_options
@@ -51,8 +55,12 @@ for command in (
     status,
     failures,
     detect,
+    explain,
+    evaluate,
+    compare,
     models,
     config,
+    doctor,
     service,
     accept_store,
 ):

@@ -54,9 +54,15 @@ def load_config(named: Path | None = None) -> Config:
     from annotator import config as configuration
 
     given = click.get_current_context().ensure_object(dict)
-    named = named or given.get("config_file")
-    loaded = configuration.load_config(configuration.find_config(named))
+    loaded = configuration.load_config(named or config_file())
     return loaded.with_places(store=given.get("store"), database=given.get("database"))
+
+
+def config_file() -> Path | None:
+    """The configuration file of the running command; None where there is none."""
+    from annotator.config import find_config
+
+    return find_config(click.get_current_context().ensure_object(dict).get("config_file"))
 
 
 def service_config_file() -> Path:

@@ -63,6 +63,7 @@ def _object(state: Status) -> dict[str, Any]:
         "workers": list(health.workers) if health and running else [],
         "worker_restarts": health.worker_restarts if health else None,
         "delegates": list(health.delegates) if health else [],
+        "stood_in_for": list(health.stood_in_for) if health and running else [],
         "annotated_per_minute": health.annotated_per_minute if health and running else None,
         "database_stuck": bool(health and running and health.database_stuck),
         "annotated": totals.annotated,
@@ -90,6 +91,8 @@ def _print(state: Status) -> None:
         rows.append(("", f"{health.mount.state} since {_local(health.mount.since)}"))
         rows.append(("", health.mount.detail))
         rows.append(("workers", _workers(state)))
+        if health.stood_in_for:
+            rows.append(("", f"the CPU stands in for the {', '.join(health.stood_in_for)}"))
         silent_s = (datetime.now(UTC) - health.written_at).total_seconds()
         if silent_s > STALE_S:
             rows.append(("", f"the daemon has said nothing for {silent_s:.0f} s"))

@@ -1,8 +1,13 @@
-"""Label files: class id -> name."""
+"""Label files, and labels that a model file carries: class id -> name."""
 
 from __future__ import annotations
 
+import ast
+import io
+import json
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +21,11 @@ _NUMBERED = re.compile(r"(\d+)[\s:,]+(\S.*)")
 @dataclass(frozen=True, slots=True)
 class Labels:
     names: Mapping[int, str]
+
+    @property
+    def count(self) -> int:
+        """Of how many classes this is the list, those that have no name included."""
+        return max(self.names, default=-1) + 1
 
     def name(self, class_id: int) -> str:
         """The class's name; a class that the file does not name is "class 17", never dropped."""
@@ -52,3 +62,31 @@ def parse_labels(text: str) -> Labels:
     return Labels(
         {class_id: name for class_id, name in pairs if name.lower() not in ("n/a", "???", "")}
     )
+
+
+def labels_inside(model: bytes) -> Labels | None:
+    """The labels in the zip archive behind a TFLite file's content, None where there are none.
+
+    TensorFlow's metadata keep a label file there; ultralytics' exporters a dictionary with `names`,
+    as JSON or as Python writes it.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            for entry in archive.infolist():
+                is_text = entry.filename.endswith((".txt", "metadata.json"))
+                if is_text and entry.file_size <= MAX_LABEL_FILE_BYTES:
+                    text = archive.read(entry).decode().strip()
+                    return _told_by_ultralytics(text) if text[:1] == "{" else parse_labels(text)
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError):
+        pass  # nothing behind it, or nothing that can be read
+    return None
+
+
+def _told_by_ultralytics(text: str) -> Labels | None:
+    try:
+        told = json.loads(text) if text[1:].lstrip().startswith('"') else ast.literal_eval(text)
+        names = told["names"]
+        pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
+        return Labels({int(class_id): str(name) for class_id, name in pairs})
+    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError):
+        return None

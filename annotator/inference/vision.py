@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -46,6 +47,9 @@ HOG = "hog"
 """The face model that comes with dlib and needs no file."""
 
 ON_CPU = Station()
+MOST_TRIES = 5
+ENOUGH_TRIED_S = 0.5
+"""The middle of so many inferences is told; of fewer, where they take longer than this in all."""
 
 
 def build_vision(
@@ -121,16 +125,30 @@ class ModelVision:
     def try_out(self, settings: DetectionSettings) -> float:
         empty = decode(_grey_jpeg(), max_megapixels=self._settings.max_megapixels)
         self.objects(empty, settings)  # the first one also hands over the parameters
-        began_s = perf_counter()
-        self.objects(empty, settings)
-        return 1000 * (perf_counter() - began_s)
+        took_s: list[float] = []
+        while len(took_s) < MOST_TRIES and sum(took_s) < ENOUGH_TRIED_S:
+            began_s = perf_counter()
+            self.objects(empty, settings)
+            took_s.append(perf_counter() - began_s)
+        return 1000 * median(took_s)
 
     def labels(self, settings: DetectionSettings) -> frozenset[str]:
         """Every label that the settings' detector can give. Raises ModelError."""
         return frozenset(self._labels_of(settings).names.values())
 
+    def detectors(self) -> tuple[str, ...]:
+        """The object detectors of the catalogue that are here, best first. Raises ModelError."""
+        entries = self._catalogue.available(Task.OBJECTS, self._directory, self._station.delegate)
+        if not entries:
+            raise ModelError(
+                f"there is no model for objects in {self._directory}", "run `annotator models fetch`"
+            )
+        return tuple(entry.name for entry in entries)
+
     def reload(self) -> None:
         with self._loading:
+            for detector, _ in self._detectors.values():
+                detector.close()
             self._detectors.clear()
 
     @cached_property

@@ -36,6 +36,7 @@ SIGNATURE = {"output_0": "count", "output_1": "scores", "output_2": "ids", "outp
 # Pixels come as -1..1. Red is red without green and blue; black, white and grey are no colour.
 COLOURS = np.array([[1, -1, -1], [-1, 1, -1]], dtype=np.float32) * 30
 BIAS = np.array([-50, -50], dtype=np.float32)
+OWN = np.eye(len(LABELS), dtype=np.float32)[None]
 
 
 def write_tiny_ssd(
@@ -59,12 +60,7 @@ def _model(order: Order, dtype: str, width: int, height: int) -> bytes:
     graph = _Graph()
     classes = len(LABELS)
     pixels = graph.input(dtype, (1, height, width, 3))
-    mask = graph.add("LOGISTIC", [_convolved(graph, pixels)], (1, height, width, classes))
-
-    columns = graph.reduce_max(mask, 1, (1, width, classes))
-    rows = graph.reduce_max(mask, 2, (1, height, classes))
-    xmin, xmax = _edges(graph, columns, width)
-    ymin, ymax = _edges(graph, rows, height)
+    best, (xmin, xmax), (ymin, ymax) = _found(graph, pixels, COLOURS, BIAS)
     boxes = graph.add(
         "CONCATENATION",
         [
@@ -75,10 +71,7 @@ def _model(order: Order, dtype: str, width: int, height: int) -> bytes:
         options=_options("Concatenation", axis=2),
     )
     # Anchor k is for colour k alone: its scores for all others are 0.
-    best = graph.reduce_max(columns, 1, (1, classes))
-    column = graph.reshape(best, (1, classes, 1))
-    own = graph.constant(np.eye(classes, dtype=np.float32)[None])
-    scores = graph.add("MUL", [column, own], (1, classes, classes))
+    scores = graph.add("MUL", [best, graph.constant(OWN)], (1, classes, classes))
 
     anchors = graph.constant(np.tile(np.float32([0, 0, 1, 1]), (classes, 1)))
     outputs = {
@@ -93,14 +86,21 @@ def _model(order: Order, dtype: str, width: int, height: int) -> bytes:
     return graph.serialised(pixels_of=graph.inputs[0], names=names if order == "signature" else {})
 
 
-def _convolved(graph: _Graph, pixels: int) -> int:
+Edges = tuple[int, int]
+
+
+def _found(graph: _Graph, pixels: int, colours: Any, bias: Any) -> tuple[int, Edges, Edges]:
+    """How surely each colour is there, and from where to where in x and y: 1 x classes x 1 each."""
     _, height, width, _ = graph.shapes[pixels]
-    return graph.add(
-        "CONV_2D",
-        [pixels, graph.constant(COLOURS[:, None, None, :]), graph.constant(BIAS)],
-        (1, height, width, len(LABELS)),
-        options=_options("Conv2D", strideW=1, strideH=1),
-    )
+    classes = len(LABELS)
+    shape = (1, height, width, classes)
+    weights = [graph.constant(colours[:, None, None, :]), graph.constant(bias)]
+    stride = _options("Conv2D", strideW=1, strideH=1)
+    mask = graph.add("LOGISTIC", [graph.add("CONV_2D", [pixels, *weights], shape, stride)], shape)
+    columns = graph.reduce_max(mask, 1, (1, width, classes))
+    rows = graph.reduce_max(mask, 2, (1, height, classes))
+    best = graph.reshape(graph.reduce_max(columns, 1, (1, classes)), (1, classes, 1))
+    return best, _edges(graph, columns, width), _edges(graph, rows, height)
 
 
 def _edges(graph: _Graph, presence: int, size: int) -> tuple[int, int]:
@@ -143,17 +143,20 @@ class _Graph:
         self.shapes.append(shape)
         return len(self.tensors) - 1
 
-    def input(self, dtype: str, shape: tuple[int, ...]) -> int:
-        """The picture as float32 in -1..1, dequantised if it comes as integers."""
+    def input(self, dtype: str, shape: tuple[int, ...], low: float = -1.0) -> int:
+        """The picture as float32 in low..1, dequantised if it comes as integers."""
         fed = self.tensor(shape, dtype.upper())
         self.inputs.append(fed)
         if dtype == "float32":
             return fed
-        quantisation = tfl.QuantizationParametersT()
-        zero_point = 127.5 if dtype == "uint8" else -0.5
-        quantisation.scale, quantisation.zeroPoint = [1 / 127.5], [round(zero_point)]
-        self.tensors[fed].quantization = quantisation
+        scale = (1 - low) / 255
+        self.quantise(fed, scale, round((0 if dtype == "uint8" else -128) - low / scale))
         return self.add("DEQUANTIZE", [fed], shape)
+
+    def quantise(self, tensor: int, scale: float, zero_point: int) -> None:
+        quantisation = tfl.QuantizationParametersT()
+        quantisation.scale, quantisation.zeroPoint = [scale], [zero_point]
+        self.tensors[tensor].quantization = quantisation
 
     def constant(self, values: Any) -> int:
         buffer = tfl.BufferT()
@@ -182,8 +185,11 @@ class _Graph:
         """A colour that is absent has a size below 0: made `least`, for its logarithm's sake."""
         floor = self.constant(np.full((1, 1, 1), least, dtype=np.float32))
         shape = self.shapes[low]
-        size = self.add("MAXIMUM", [self.add("SUB", [high, low], shape), floor], shape)
+        size = self.add("MAXIMUM", [self.size(low, high), floor], shape)
         return self.add("LOG", [size], shape)
+
+    def size(self, low: int, high: int) -> int:
+        return self.add("SUB", [high, low], self.shapes[low])
 
     def custom(self, name: str, fed: list[int], results: list[int]) -> None:
         options = flexbuffers.Builder()
@@ -247,6 +253,9 @@ OPTIONS = {
     "MAXIMUM": "MaximumMinimum",
     "REDUCE_MAX": "Reducer",
     "DEQUANTIZE": "Dequantize",
+    "QUANTIZE": "Quantize",
+    "TRANSPOSE": "Transpose",
+    "PAD": "Pad",
 }
 
 

@@ -50,14 +50,19 @@ EXACTLY = {
 }
 
 
-def looked_at(path: Path) -> Picture | CaptureUnreadable:
+def need(width: int, height: int) -> tuple[int, int]:
+    return 300, 300
+
+
+def looked_at(path: Path, *, turbo: bool) -> Picture | CaptureUnreadable:
     try:
-        return decode(path.read_bytes(), max_megapixels=50, min_width=300, min_height=300)
+        return decode(path.read_bytes(), max_megapixels=50, need=need, turbo=turbo)
     except CaptureUnreadable as error:
         return error
 
 
-def test_every_malformed_file(shared: Path) -> None:
+@pytest.mark.parametrize("turbo", [True, False])
+def test_every_malformed_file(shared: Path, turbo: bool) -> None:
     folder = shared / "data" / "malformed"
     labels = json.loads((folder / "labels.json").read_text())["files"]
     assert len(labels) >= 70
@@ -66,7 +71,7 @@ def test_every_malformed_file(shared: Path) -> None:
     for label in labels:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            result = looked_at(folder / label["file"])
+            result = looked_at(folder / label["file"], turbo=turbo)
         if isinstance(result, Picture):
             reason = None
             # It does not fail later either.
@@ -90,11 +95,6 @@ def test_a_cut_capture_fails_wherever_it_is_cut(shared: Path) -> None:
     whole = (shared / "data" / "coral" / "cat_720p.jpg").read_bytes()
     for share in range(1, 20):
         with pytest.raises(CaptureUnreadable) as raised:
-            decode(
-                whole[: len(whole) * share // 20],
-                max_megapixels=50,
-                min_width=300,
-                min_height=300,
-            )
+            decode(whole[: len(whole) * share // 20], max_megapixels=50, need=need)
         assert raised.value.reason is Reason.TRUNCATED
         assert not raised.value.final

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ctypes.util import find_library
 from pathlib import Path
 from typing import get_args
 
@@ -12,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from annotator.errors import ModelError, RuntimeUnavailable
-from annotator.inference import heads, runtime
+from annotator.errors import ModelError
+from annotator.inference import blaze, heads
 from annotator.inference.runtime import Graph, load_graph
 from tests.fakes.tiny_ssd import Order, write_tiny_ssd
 
 
 def tiny(path: Path, **options: object) -> Graph:
     write_tiny_ssd(path, **options)  # type: ignore[arg-type]
-    return load_graph(path.read_bytes(), path.name, device="cpu", threads=1)
+    return load_graph(path.read_bytes(), path.name, threads=1)
 
 
 def pixels() -> np.ndarray:
@@ -50,7 +49,7 @@ def test_what_is_no_model_says_so(tmp_path: Path) -> None:
     whole = (tmp_path / "tiny.tflite").read_bytes()
     for content in (b"", b"not a model", whole[: len(whole) // 2]):
         with pytest.raises(ModelError, match=r"broken\.tflite is not a TFLite model"):
-            load_graph(content, "broken.tflite", device="cpu")
+            load_graph(content, "broken.tflite")
 
 
 def test_a_head_that_does_not_fit_says_why(tmp_path: Path) -> None:
@@ -61,23 +60,11 @@ def test_a_head_that_does_not_fit_says_why(tmp_path: Path) -> None:
         heads.head_for(graph, "tiny", "yolo")
 
 
-@pytest.mark.skipif(
-    find_library("edgetpu") is not None,
-    reason="this machine has libedgetpu",
-)
-def test_without_the_edge_tpu_library_the_message_says_what_to_install(tmp_path: Path) -> None:
-    write_tiny_ssd(tmp_path / "tiny.tflite")
-    content = (tmp_path / "tiny.tflite").read_bytes()
-    with pytest.raises(RuntimeUnavailable, match=runtime.EDGETPU_LIBRARY) as raised:
-        load_graph(content, "tiny", device="edgetpu")
-    assert "libedgetpu1-std" in raised.value.next_step
-
-
 @pytest.mark.parametrize(
-    ("options", "count"), [(heads.SHORT_RANGE, 896), (heads.FULL_RANGE, 2304), (heads.POSE, 2254)]
+    ("options", "count"), [(blaze.SHORT_RANGE, 896), (blaze.FULL_RANGE, 2304), (blaze.POSE, 2254)]
 )
-def test_anchors_are_as_many_as_mediapipe_says(options: heads.BlazeOptions, count: int) -> None:
-    centres = heads._anchor_centres(options)
+def test_anchors_are_as_many_as_mediapipe_says(options: blaze.BlazeOptions, count: int) -> None:
+    centres = blaze._anchor_centres(options)
     assert centres.shape == (count, 2)
     assert centres.min() > 0
     assert centres.max() < 1
@@ -89,7 +76,7 @@ def test_anchors_are_as_many_as_mediapipe_says(options: heads.BlazeOptions, coun
 
 def test_the_boxes_of_one_face_become_their_weighted_mean() -> None:
     rows = np.float32([[0.50, 0.5, 0.2, 0.2], [0.52, 0.5, 0.2, 0.2], [0.9, 0.9, 0.1, 0.1]])
-    merged, scores = heads.weighted_suppression(rows, np.float32([0.9, 0.6, 0.7]), overlap=0.3)
+    merged, scores = blaze.weighted_suppression(rows, np.float32([0.9, 0.6, 0.7]), overlap=0.3)
     np.testing.assert_allclose(scores, [0.9, 0.7])
     np.testing.assert_allclose(merged[0], [0.508, 0.5, 0.2, 0.2], atol=1e-6)
     np.testing.assert_allclose(merged[1], rows[2])
@@ -103,7 +90,7 @@ boxes = arrays.arrays(
 @given(boxes, st.randoms())
 def test_suppression_keeps_the_best_and_no_overlap_with_it(rows: np.ndarray, random) -> None:
     scores = np.float32([random.random() + 0.01 for _ in rows])
-    merged, kept = heads.weighted_suppression(rows, scores, overlap=0.3)
+    merged, kept = blaze.weighted_suppression(rows, scores, overlap=0.3)
     assert len(merged) == len(kept) <= len(rows)
     assert (np.diff(kept) <= 0).all()
     assert set(kept.tolist()) <= set(scores.tolist())
@@ -117,6 +104,6 @@ def test_a_person_is_around_hips_and_head_also_when_lying() -> None:
     # centre and size of the face, hips, the point above the head
     standing = np.float32([[0.5, 0.3, 0.1, 0.1, 0.5, 0.5, 0.5, 0.2, 0, 0, 0, 0]])
     lying = np.float32([[0.3, 0.5, 0.1, 0.1, 0.5, 0.5, 0.2, 0.5, 0, 0, 0, 0]])
-    ymin, xmin, ymax, xmax = heads._person_boxes(standing)[0]
+    ymin, xmin, ymax, xmax = blaze._person_boxes(standing)[0]
     np.testing.assert_allclose([ymin, xmin, ymax, xmax], [0.215, 0.395, 0.8, 0.605], atol=1e-6)
-    np.testing.assert_allclose(heads._person_boxes(lying)[0], [xmin, ymin, xmax, ymax], atol=1e-6)
+    np.testing.assert_allclose(blaze._person_boxes(lying)[0], [xmin, ymin, xmax, ymax], atol=1e-6)

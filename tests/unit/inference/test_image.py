@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 import struct
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from annotator.domain import BoundingBox, Reason
@@ -21,8 +23,13 @@ def jpeg(width: int = 64, height: int = 48, mode: str = "RGB", **options: object
     return file.getvalue()
 
 
-def opened(content: bytes, least: int = 1, max_megapixels: float = 50) -> Picture:
-    return decode(content, max_megapixels=max_megapixels, min_width=least, min_height=least)
+def opened(
+    content: bytes, least: int = 1, max_megapixels: float = 50, turbo: bool = True
+) -> Picture:
+    def need(width: int, height: int) -> tuple[int, int]:
+        return least, least
+
+    return decode(content, max_megapixels=max_megapixels, need=need, turbo=turbo)
 
 
 def with_size(content: bytes, width: int, height: int) -> bytes:
@@ -34,6 +41,7 @@ def with_size(content: bytes, width: int, height: int) -> bytes:
 WHOLE = jpeg()
 
 
+@pytest.mark.parametrize("turbo", [True, False])
 @pytest.mark.parametrize(
     ("content", "reason", "final"),
     [
@@ -50,9 +58,11 @@ WHOLE = jpeg()
         (with_size(WHOLE, 65500, 65500), Reason.TOO_LARGE, True),
     ],
 )
-def test_what_cannot_be_looked_at_has_a_reason(content: bytes, reason: Reason, final: bool) -> None:
+def test_what_cannot_be_looked_at_has_a_reason(
+    content: bytes, reason: Reason, final: bool, turbo: bool
+) -> None:
     with pytest.raises(CaptureUnreadable) as raised:
-        opened(content)
+        opened(content, turbo=turbo)
     assert (raised.value.reason, raised.value.final) == (reason, final)
     assert str(raised.value)
 
@@ -91,45 +101,112 @@ def test_no_cut_file_is_taken_for_a_whole_one(cut: int) -> None:
         assert cut >= len(WHOLE) - 3
 
 
-@given(at=st.integers(0, len(WHOLE) - 1), value=st.integers(0, 255))
-def test_a_damaged_byte_gives_a_picture_or_a_reason(at: int, value: int) -> None:
-    damaged = WHOLE[:at] + bytes([value]) + WHOLE[at + 1 :]
-    try:
-        picture = opened(damaged)
-    except CaptureUnreadable as error:
-        assert str(error)
-    else:
-        assert picture.pixels().shape == (picture.height, picture.width, 3)
+@pytest.mark.parametrize("whole", [WHOLE, jpeg(progressive=True)], ids=["plain", "progressive"])
+@given(data=st.data())
+def test_a_damaged_byte_gives_a_picture_or_a_reason_whoever_decodes(
+    whole: bytes, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(whole) - 1))
+    damaged = whole[:at] + bytes([data.draw(st.integers(0, 255))]) + whole[at + 1 :]
+    verdicts = []
+    for turbo in (True, False):
+        try:
+            picture = opened(damaged, turbo=turbo)
+        except CaptureUnreadable as error:
+            assert str(error)
+            verdicts.append((error.reason, error.final))
+        else:
+            assert picture.pixels().shape == (picture.height, picture.width, 3)
+            verdicts.append((picture.width, picture.height))
+    assert verdicts[0] == verdicts[1]
 
 
-def test_grey_becomes_rgb_and_orientation_is_ignored() -> None:
+@pytest.mark.parametrize("turbo", [True, False])
+def test_grey_becomes_rgb_and_orientation_is_ignored(turbo: bool) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture = opened(jpeg(mode="L", exif=exif))
+    picture = opened(jpeg(mode="L", exif=exif), turbo=turbo)
     assert (picture.width, picture.height) == (64, 48)
     pixels = picture.pixels()
     assert pixels.shape == (48, 64, 3)
     assert (pixels[..., 0] == pixels[..., 2]).all()
 
 
-@pytest.mark.parametrize(("least", "reduction"), [(300, 1), (150, 2), (75, 4), (30, 8)])
+@pytest.mark.parametrize("turbo", [True, False])
+@pytest.mark.parametrize(
+    ("least", "reduction"), [(301, 1), (300, 1), (168, 1), (167, 2), (83, 4), (41, 8), (1, 8)]
+)
 def test_it_is_decoded_no_finer_than_asked_and_fully_when_needed(
-    least: int, reduction: int
+    least: int, reduction: int, turbo: bool
 ) -> None:
-    picture = opened(jpeg(401, 301), least)
+    """301 rows, of which nine tenths of what is asked for must be there."""
+    picture = opened(jpeg(401, 301), least, turbo=turbo)
     assert picture.reduction == reduction
-    assert picture.pixels().shape == (301, 401, 3)
+    assert picture.decoded.shape == (-(-301 // reduction), -(-401 // reduction), 3)
+    whole = picture.pixels()
+    assert whole.shape == (301, 401, 3)
     assert picture.reduction == 1
-    assert picture.pixels() is picture.pixels()
+    assert picture.pixels() is whole
+
+
+def test_without_a_need_the_full_resolution_is_there_at_once() -> None:
+    assert decode(jpeg(401, 301), max_megapixels=1).decoded.shape == (301, 401, 3)
+
+
+@given(
+    width=st.integers(1, 130),
+    height=st.integers(1, 130),
+    least=st.integers(1, 60),
+    mode=st.sampled_from(["RGB", "L"]),
+    progressive=st.booleans(),
+)
+def test_both_decoders_give_the_same_pixels(
+    width: int, height: int, least: int, mode: str, progressive: bool
+) -> None:
+    content = jpeg(width, height, mode, progressive=progressive)
+    pictures = [opened(content, least, turbo=turbo) for turbo in (True, False)]
+    assert pictures[0].reduction == pictures[1].reduction
+    one, other = (picture.decoded.astype(int) for picture in pictures)
+    assert one.shape == other.shape
+    assert abs(one - other).max() <= 2  # two releases of libjpeg-turbo may round differently
+
+
+def test_the_need_is_asked_about_the_captures_size() -> None:
+    asked = []
+
+    def need(width: int, height: int) -> tuple[int, int]:
+        asked.append((width, height))
+        return 30, 90
+
+    assert decode(jpeg(401, 301), max_megapixels=1, need=need).reduction == 2
+    assert asked == [(401, 301)]
+
+
+@pytest.mark.parametrize(
+    ("side", "reduction"), [(100, 8), (111, 8), (112, 1), (300, 1)], ids=["", "short", "", ""]
+)
+def test_what_is_too_coarse_for_a_network_is_decoded_in_full(side: int, reduction: int) -> None:
+    picture = opened(jpeg(800, 800), 100)
+    assert picture.reduction == 8
+    assert picture.fitted(side, side, Fit.STRETCH).pixels.shape == (side, side, 3)
+    assert picture.reduction == reduction
 
 
 def test_a_small_region_gets_the_full_resolution() -> None:
     picture = opened(jpeg(800, 800), 100)
-    assert picture.reduction == 8
-    picture.fitted(100, 100, Fit.STRETCH)
+    picture.fitted(90, 90, Fit.STRETCH, BoundingBox(80, 80, 799, 799))
     assert picture.reduction == 8
     picture.fitted(100, 100, Fit.STRETCH, BoundingBox(0, 0, 200, 200))
     assert picture.reduction == 1
+
+
+def box_reduced(drawn: Image.Image, reduction: int) -> NDArray[np.uint8]:
+    """As libjpeg does it: blocks at the right and lower edge may be incomplete."""
+    whole = np.asarray(drawn)
+    rows, columns = -whole.shape[0] % reduction, -whole.shape[1] % reduction
+    blocks = np.pad(whole, ((0, rows), (0, columns), (0, 0)), mode="edge")
+    height, width = blocks.shape[0] // reduction, blocks.shape[1] // reduction
+    return blocks.reshape(height, reduction, width, reduction, 3).mean(axis=(1, 3)).astype(np.uint8)
 
 
 sides = st.integers(20, 900)
@@ -156,7 +233,8 @@ def test_a_box_survives_the_way_to_the_network_and_back(
     )
     drawn = Image.new("RGB", (width, height))
     ImageDraw.Draw(drawn).rectangle((box.xmin, box.ymin, box.xmax - 1, box.ymax - 1), fill="white")
-    fed = Picture(b"", width, height, drawn, 1).fitted(*net, fit)
+    reduction = data.draw(st.sampled_from([1, 2]))
+    fed = Picture(partial(box_reduced, drawn), width, height, reduction).fitted(*net, fit)
     assert fed.pixels.shape == (net[1], net[0], 3)
 
     # A pixel at the edge is as bright as the share of it that the box covers.
