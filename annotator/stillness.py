@@ -11,7 +11,7 @@ confirmed when the sightings span long enough and are not sparse. It reaches as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -172,9 +172,7 @@ class Scene:
         """A stay is no more."""
         self._parked = [one for one in self._parked if one.id != parked_id]
 
-    def observe(
-        self, records: Records, captures: Iterable[tuple[Moment, Sequence[Seen]]]
-    ) -> None:
+    def observe(self, records: Records, captures: Iterable[tuple[Moment, Sequence[Seen]]]) -> None:
         """Take in captures, each with all its detections, as if they came one by one."""
         ordered = sorted(captures, key=lambda capture: capture[0])
         for n, (at, seen) in enumerate(ordered):
@@ -209,7 +207,7 @@ class Scene:
     ) -> list[Seen]:
         """Find the stays that detections belong to; returns the detections that belong to none."""
         rest = list(seen)
-        for one, found in _pairs(seen, parked, self._settings.min_iou):
+        for one, found in _pairs(at, seen, parked, self._settings.min_iou):
             if one in rest and found not in sighted and self._reaches(records, found, at):
                 rest.remove(one)
                 sighted.add(found)
@@ -260,7 +258,7 @@ class Scene:
     def _consider(self, records: Records, at: Moment, seen: Sequence[Seen]) -> None:
         """Detections that belong to no stay may be of one that is not known yet."""
         rest, sighted = list(seen), set[_Candidate]()
-        for one, candidate in _pairs(seen, self._candidates, self._settings.min_iou):
+        for one, candidate in _pairs(at, seen, self._candidates, self._settings.min_iou):
             if one in rest and candidate not in sighted:
                 rest.remove(one)
                 sighted.add(candidate)
@@ -406,21 +404,37 @@ class _Placed(Protocol):
     @property
     def place(self) -> Place: ...
 
+    @property
+    def first(self) -> Moment: ...
+
+    @property
+    def last(self) -> Moment: ...
+
 
 _P = TypeVar("_P", bound=_Placed)
 _T = TypeVar("_T")
 
 
-def _pairs(seen: Sequence[Seen], placed: Iterable[_P], min_iou: float) -> list[tuple[Seen, _P]]:
-    """Detections and what may be the same, best first."""
+def _pairs(
+    at: Moment, seen: Sequence[Seen], placed: Iterable[_P], min_iou: float
+) -> list[tuple[Seen, _P]]:
+    """Detections and what may be the same, best first.
+
+    One place may have been taken by several, one after the other: then the nearest in time is best.
+    """
     found = [
-        (iou, one, other)
+        (_distance_ms(at, other), -iou, one, other)
         for other in placed
         for one in seen
         if one.label == other.label and (iou := other.place.box.iou(one.box)) >= min_iou
     ]
-    found.sort(key=lambda pair: pair[0], reverse=True)
-    return [(one, other) for _, one, other in found]
+    found.sort(key=lambda pair: pair[:2])
+    return [(one, other) for *_, one, other in found]
+
+
+def _distance_ms(at: Moment, placed: _Placed) -> int:
+    early, late = placed.first.captured_ms, placed.last.captured_ms
+    return max(early - at.captured_ms, at.captured_ms - late, 0)
 
 
 def _append(items: list[_T], item: _T, most: int) -> None:

@@ -114,14 +114,18 @@ def wait_for_rows(house: House, backfill: subprocess.Popen[str], count: int) -> 
     """How many rows there are once there are so many, and when that was."""
     while True:
         over = backfill.poll() is not None
-        found = recorded(house, "SELECT count(*) FROM captures WHERE state = 'annotated'")
-        rows = int(found[0][0]) if found else 0
+        rows = rows_of(house)
         if rows >= count:
             return rows, time.perf_counter()
         if over:
             said = backfill.stderr.read() if backfill.stderr else ""
             sys.exit(f"backfill ended with {rows} of {count} rows\n{said}")
         time.sleep(0.02)
+
+
+def rows_of(house: House) -> int:
+    found = recorded(house, "SELECT count(*) FROM captures WHERE state = 'annotated'")
+    return int(found[0][0]) if found else 0
 
 
 def configure(house: House, root: Path, arguments: argparse.Namespace) -> None:

@@ -132,9 +132,10 @@ def _print_judged(arguments: argparse.Namespace, sets: dict[str, Path], model: s
                 config, labels, models=[model], labels=[arguments.label], tell=lambda *_: None
             ).judgements
             score = judged.overall
+            wrong = (score.found - score.right) / judged.pictures
             print(
                 f"| {name} | {fit} | {tiles} | {score.recall or 0:.3f} | "
-                f"{score.precision or 0:.3f} | {(score.found - score.right) / judged.pictures:.2f} | "
+                f"{score.precision or 0:.3f} | {wrong:.2f} | "
                 f"{score.ap50 or 0:.3f} | {judged.ms_per_picture:.1f} |",
                 flush=True,
             )

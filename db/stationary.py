@@ -7,7 +7,7 @@ crash is read from the detections.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    tuple_,
     union_all,
     update,
 )
@@ -70,7 +71,7 @@ class Stationary:
         self, connection: Connection, recorded: Sequence[Recorded], *, replaced: bool
     ) -> None:
         """After a batch was written, find the sightings in it. `replaced`: others were deleted."""
-        if replaced:
+        if replaced or not all(one.monitor_id in self._scenes for one in recorded):
             self._mend(connection)
         captures: dict[tuple[int, str], list[Recorded]] = {}
         for one in recorded:
@@ -78,15 +79,19 @@ class Stationary:
         for (monitor_id, monitor), group in captures.items():
             settings = self._settings_of(monitor)
             if settings.enabled:
-                history = _SqlHistory(connection, monitor_id)
+                records = _SqlRecords(connection, monitor_id)
                 if monitor_id not in self._scenes:
-                    self._scenes[monitor_id] = _opened(history, settings)
+                    self._scenes[monitor_id] = _opened(records, settings)
                 scene = self._scenes[monitor_id]
-                scene.observe(history, [(one.moment, one.seen) for one in group])
-                _write(connection, monitor_id, scene)
+                scene.observe(records, [(one.moment, one.seen) for one in group])
+                records.write(scene.changed)
+                scene.changed.clear()
 
     def _mend(self, connection: Connection) -> None:
-        """Find the ends anew of stays of which a detection at an end was deleted."""
+        """Find the ends anew of stays of which a detection at an end was deleted.
+
+        By a batch that replaces it, or by hand.
+        """
         if connection.scalar(_ANY_STALE) is None:
             return
         for parked in [parked for scene in self._scenes.values() for parked in scene.parked]:
@@ -106,24 +111,25 @@ class Stationary:
             _mark(connection, [mended])
             _save(connection, mended)
             if scene is not None:
-                scene.remember(_SqlHistory(connection, row.monitor_id), mended)
+                scene.remember(_SqlRecords(connection, row.monitor_id), mended)
         connection.execute(_MENDED)
 
 
-def _opened(history: _SqlHistory, settings: StationarySettings) -> Scene:
+def _opened(records: _SqlRecords, settings: StationarySettings) -> Scene:
     """A monitor's scene with what is still there, as far as it is written down."""
     scene = Scene(settings)
-    for parked in history.there():
-        scene.remember(history, parked)
+    for parked in records.there():
+        scene.remember(records, parked)
     return scene
 
 
-class _SqlHistory:
-    """The port `History` of one monitor."""
+class _SqlRecords:
+    """The port `Records` of one monitor."""
 
     def __init__(self, connection: Connection, monitor_id: int) -> None:
         self._connection = connection
         self._monitor = {"of_monitor": monitor_id}
+        self._links: list[dict[str, int | None]] = []
 
     def captures_between(self, earlier: Moment, later: Moment, at_most: int) -> int:
         counting = _BETWEEN_FRAMES if earlier.event == later.event else _BETWEEN_EVENTS
@@ -153,6 +159,7 @@ class _SqlHistory:
             "since": since_ms,
             "until": until_ms,
         }
+        self._write_links()
         for question in (_UNLINKED_BEFORE, _UNLINKED_AFTER):
             for row in self._connection.execute(question, parameters):
                 moment = Moment(row.captured_at, row.event_id, row.frame)
@@ -166,6 +173,50 @@ class _SqlHistory:
         }
         return map(_parked, self._connection.execute(_AROUND, parameters).all())
 
+    def sightings_beside(self, parked: Parked, moment: Moment) -> tuple[Moment, Moment]:
+        self._write_links()
+        before = _sightings_of(parked, parked.first, moment)
+        after = _sightings_of(parked, moment, parked.last)
+        last = self._connection.execute(_LAST_WITHIN, before).one_or_none()
+        first = self._connection.execute(_FIRST_WITHIN, after).one_or_none()
+        # None where somebody deleted it by hand.
+        return Moment(*last) if last else parked.first, Moment(*first) if first else parked.last
+
+    def add(self, parked: Parked) -> None:
+        values = self._monitor | {"labelled": parked.label, **_values(parked)}
+        result = self._connection.execute(_INSERT, values)
+        assert result.inserted_primary_key is not None
+        parked.id = result.inserted_primary_key[0]
+
+    def link(self, detection_id: int, parked: Parked) -> None:
+        self._links.append({"its_id": detection_id, "of_object": parked.id})
+
+    def move(self, parked: Parked, since: Moment, until: Moment, to: Parked | None) -> int:
+        self._write_links()
+        target = {
+            "of_object": to.id if to else None,
+            "mark": STAYS.index(Stay.STILL_THERE) if to else None,
+        }
+        return self._connection.execute(
+            _MOVE, _sightings_of(parked, since, until) | target
+        ).rowcount
+
+    def remove(self, parked: Parked) -> None:
+        self._connection.execute(_DELETE, {"its_id": parked.id})
+
+    def write(self, changed: Collection[Parked]) -> None:
+        """Write down sightings and what has changed of their stays."""
+        self._write_links()
+        _mark(self._connection, changed)
+        for parked in changed:
+            if _is_due(parked):
+                _save(self._connection, parked)
+
+    def _write_links(self) -> None:
+        if self._links:
+            self._connection.execute(_LINK, self._links)
+            self._links = []
+
     def there(self) -> Iterator[Parked]:
         """What is still there; last what was seen last."""
         for row in reversed(self._connection.execute(_THERE, self._monitor).all()):
@@ -178,27 +229,7 @@ class _SqlHistory:
             yield parked
 
 
-def _write(connection: Connection, monitor_id: int, scene: Scene) -> None:
-    """Write down what is new of a scene."""
-    changed = list(dict.fromkeys(scene.changed))
-    for parked in changed:
-        if parked.id is None:
-            values = {"monitor_id": monitor_id, "labelled": parked.label, **_values(parked)}
-            result = connection.execute(_INSERT, values)
-            assert result.inserted_primary_key is not None
-            parked.id = result.inserted_primary_key[0]
-    if scene.links:
-        rows = [{"its_id": key, "of_object": parked.id} for key, parked in scene.links]
-        connection.execute(_LINK, rows)
-    _mark(connection, changed)
-    for parked in changed:
-        if _is_due(parked):
-            _save(connection, parked)
-    scene.changed.clear()
-    scene.links.clear()
-
-
-def _mark(connection: Connection, changed: Iterable[Parked]) -> None:
+def _mark(connection: Connection, changed: Collection[Parked]) -> None:
     """Let the detections at the ends say so, and those that no longer are at an end as well."""
     rows = []
     for parked in changed:
@@ -230,7 +261,7 @@ def _is_due(parked: Parked) -> bool:
     if saved is None or saved.first != now.first or saved.there != now.there or not now.there:
         return True
     late_ms = now.last.captured_ms - saved.last.captured_ms
-    return late_ms >= SAVED_EVERY_MS or parked.unsaved >= SAVED_EVERY_SIGHTINGS
+    return late_ms >= SAVED_EVERY_MS or abs(parked.unsaved) >= SAVED_EVERY_SIGHTINGS
 
 
 def _save(connection: Connection, parked: Parked) -> None:
@@ -271,6 +302,20 @@ def _box(row: Row[Any]) -> BoundingBox:
     return BoundingBox(row.xmin, row.ymin, row.xmax, row.ymax)
 
 
+def _sightings_of(parked: Parked, since: Moment, until: Moment) -> dict[str, Any]:
+    """Which detections `_WITHIN` means: those of a stay in a time."""
+    return {
+        "its_id": parked.id,
+        "labelled": parked.label,
+        "since": since.captured_ms,
+        "since_event": since.event,
+        "since_frame": since.frame,
+        "until": until.captured_ms,
+        "until_event": until.event,
+        "until_frame": until.frame,
+    }
+
+
 def _span(row: Row[Any]) -> dict[str, int]:
     """When all detections of a stay were captured, written down or not."""
     return {
@@ -290,6 +335,7 @@ _CHANGING = (*_SIDES, *_ENDS, "there")
 _LABEL_ID = select(label.c.id).where(label.c.name == bindparam("labelled")).scalar_subquery()
 
 _INSERT = insert(stationary).values(
+    monitor_id=bindparam("of_monitor"),
     label_id=_LABEL_ID,
     sightings=0,
     stale=0,
@@ -343,6 +389,23 @@ _SIGHTINGS = select(*_MOMENT).where(_OF_LABEL, detection.c.stationary_id == bind
 _FIRST = _SIGHTINGS.order_by(*_MOMENT).limit(1)
 _LATER = _SIGHTINGS.order_by(*(column.desc() for column in _MOMENT))
 _LAST = _LATER.limit(1)
+
+_moment = tuple_(*_MOMENT)
+_WITHIN = (
+    _OF_LABEL,
+    detection.c.stationary_id == bindparam("its_id"),
+    _moment >= tuple_(*(bindparam(f"since{part}") for part in ("", "_event", "_frame"))),
+    _moment <= tuple_(*(bindparam(f"until{part}") for part in ("", "_event", "_frame"))),
+)
+_FIRST_WITHIN = select(*_MOMENT).where(*_WITHIN).order_by(*_MOMENT).limit(1)
+_LAST_WITHIN = (
+    select(*_MOMENT).where(*_WITHIN).order_by(*(column.desc() for column in _MOMENT)).limit(1)
+)
+_MOVE = (
+    update(detection)
+    .where(*_WITHIN)
+    .values(stationary_id=bindparam("of_object"), stay=bindparam("mark"))
+)
 
 _UNLINKED = select(detection.c.id, *_MOMENT, *(detection.c[side] for side in _SIDES)).where(
     _OF_LABEL,

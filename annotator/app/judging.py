@@ -74,51 +74,60 @@ def evaluate(
     Looks at `limit` pictures at most, spread evenly. Raises QueryError where the labels cannot be
     used, StoreError where no picture can be looked at, ModelError.
     """
-    from annotator.inference.vision import build_vision
-
     labelled = read_labelled(labels_file, pictures)
     wanted = _wanted(labels, labelled.labels, labels_file)
     chosen = _spread(labelled.pictures, limit)
-    vision = build_vision(config)
-    judge = _Judge(config, vision, wanted, chosen, tell)
+    if not chosen:
+        raise QueryError(f"{labels_file} names no picture", "name a file with labelled pictures")
+    judge = _Judge(config, wanted, chosen, tell)
     return Evaluation(
-        tuple(judge.judged(model) for model in models or vision.detectors()),
+        tuple(judge.judged(model) for model in models or _all_here(config)),
         tuple(judge.left_out.values()),
     )
+
+
+def _all_here(config: Config) -> tuple[str, ...]:
+    from annotator.inference.vision import build_vision
+
+    return build_vision(config).detectors()
 
 
 class _Judge:
     def __init__(
         self,
         config: Config,
-        vision: ModelVision,
         labels: Sequence[str],
         pictures: Sequence[LabelledPicture],
         tell: Progress,
     ):
         self._config = config
-        self._vision = vision
         self._labels = labels
         self._pictures = pictures
         self._tell = tell
         self.left_out: dict[Path, LeftOut] = {}
 
     def judged(self, model: str) -> Judgement:
+        from annotator.app.looking import vision_for
+
         settings = _settings(self._config.detection, model)
-        name, known = self._vision.provenance(settings).detector, self._vision.labels(settings)
+        # One model, one vision: what runs it is chosen for its files, and goes with it.
+        alone = {"detection": settings, "monitors": {}}
+        vision = vision_for(self._config.model_copy(update=alone))
+        name, known = vision.provenance(settings).detector, vision.labels(settings)
         tally = Tally(label for label in self._labels if label in known)
         durations_ms = []
         for done, one in enumerate(self._pictures):
             self._tell(name, done, len(self._pictures))
             try:
-                durations_ms.append(self._look(one, settings, tally))
+                durations_ms.append(self._look(one, vision, settings, tally))
             except CaptureUnreadable as error:
                 self.left_out[one.path] = LeftOut(one.path, str(error))
         self._tell(name, len(self._pictures), len(self._pictures))
         if not durations_ms:
+            first = next(iter(self.left_out.values()))
             raise StoreError(
-                f"none of {len(self._pictures)} pictures could be looked at: "
-                + "; ".join(f"{one.path}: {one.message}" for one in [*self.left_out.values()][:1]),
+                f"none of {len(self._pictures)} pictures could be looked at; the first is "
+                f"{first.path}: {first.message}",
                 "say where they are with --pictures DIR",
             )
         return Judgement(
@@ -129,12 +138,18 @@ class _Judge:
             tuple(label for label in self._labels if label not in known),
         )
 
-    def _look(self, one: LabelledPicture, settings: DetectionSettings, tally: Tally) -> float:
+    def _look(
+        self,
+        one: LabelledPicture,
+        vision: ModelVision,
+        settings: DetectionSettings,
+        tally: Tally,
+    ) -> float:
         """Adds one picture to the tally; the milliseconds that it took."""
         jpeg = _read(one.path, self._config.store.max_capture_mb)
         began_s = perf_counter()
-        picture = self._vision.decode(jpeg, settings)
-        found = self._vision.objects(picture, settings)
+        picture = vision.decode(jpeg, settings)
+        found = vision.objects(picture, settings)
         took_ms = 1000 * (perf_counter() - began_s)
         size = picture.width, picture.height
         if None not in (one.width, one.height) and (one.width, one.height) != size:
@@ -148,20 +163,9 @@ class _Judge:
 
 
 def _settings(configured: DetectionSettings, model: str) -> DetectionSettings:
-    """For one model: every candidate, whatever its label, place and size.
-
-    What the configuration says of a label file and a head is for a file of one's own.
-    """
-    own = "/" in model or model.endswith(".tflite")
-    return DetectionSettings(
-        model=model,
-        head=configured.head if own else "auto",
-        labels_file=configured.labels_file if own else None,
-        fit=configured.fit,
-        tiles=configured.tiles,
-        tile_overlap=configured.tile_overlap,
-        min_score=LOWEST_SCORE,
-    )
+    """For one model: every candidate, so that AP50 can be told."""
+    every = {"min_score": LOWEST_SCORE, "by_label": {}}
+    return configured.with_model(model).model_copy(update=every)
 
 
 def _wanted(asked: Sequence[str], there: Sequence[str], labels_file: Path) -> tuple[str, ...]:

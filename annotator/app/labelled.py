@@ -14,8 +14,8 @@ from annotator.domain import clipped_box
 from annotator.errors import QueryError
 from annotator.scoring import LabelledBox
 
-MAX_LABELS_BYTES = 256 * 2**20
-"""COCO's validation set takes 20 MB; its training set, the largest known use, would not fit."""
+MAX_LABELS_BYTES = 64 * 2**20
+"""COCO's own validation set takes 20 MB for 5000 pictures."""
 UNBOUNDED_PX = 10**9
 _SHOWN_PROBLEMS = 3
 

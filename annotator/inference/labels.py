@@ -7,7 +7,6 @@ import io
 import json
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +76,8 @@ def labels_inside(model: bytes) -> Labels | None:
                 if is_text and entry.file_size <= MAX_LABEL_FILE_BYTES:
                     text = archive.read(entry).decode().strip()
                     return _told_by_ultralytics(text) if text[:1] == "{" else parse_labels(text)
-    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError):
-        pass  # nothing behind it, or nothing that can be read
+    except Exception:  # mostly that there is no archive; a broken one raises nearly anything
+        return None
     return None
 
 

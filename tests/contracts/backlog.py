@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from annotator.config import StationarySettings
 from annotator.domain import (
     EMBEDDING_BYTES,
     UNKNOWN_NAME,
@@ -32,7 +33,9 @@ from annotator.domain import (
     Reason,
     Sighting,
     SkipReason,
+    Stay,
     Totals,
+    Window,
 )
 from annotator.errors import QueryError
 from annotator.ports import AnnotationStore, Backlog, SightingQueries
@@ -40,6 +43,7 @@ from tests.fakes.clock import ManualClock
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 PROVENANCE = Provenance("ssd@0123456789ab", "cpu")
+FALLBACK = replace(PROVENANCE, fallback=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,19 @@ def annotation(
 ) -> Annotation:
     seen_at = captured_at or (capture.event.started_at or NOON) + timedelta(seconds=capture.frame)
     return Annotation(capture, seen_at, 1920, 1080, detections, PROVENANCE)
+
+
+def stood_in(capture: Capture, *detections: Detection) -> Annotation:
+    """What the CPU saw while the Edge TPU was away."""
+    return replace(annotation(capture, *detections), provenance=FALLBACK)
+
+
+CAR = Detection("car", 2, 0.75, BoundingBox(600, 400, 900, 600))
+
+
+def stationary_at(monitor: str) -> StationarySettings:
+    """What a `World` takes for stationary: at the gate nothing."""
+    return StationarySettings(enabled=monitor != "Gate", after_s=20, gone_after=3)
 
 
 def failure(capture: Capture, reason: Reason = Reason.TRUNCATED) -> Failure:
@@ -436,6 +453,89 @@ class StoreContract:
         world.backlog.give_back(leases, not_before=None, attempted=True)
         assert [lease.capture for lease in world.backlog.lease(9)] == [other]
 
+    # captures that are looked at anew
+
+    @pytest.fixture
+    def away(self, world: World) -> World:
+        """Of four captures of Door and two of Hall the second ones were made on the fallback."""
+        one, two, three, four = captures(event(), 1, 2, 3, 4)
+        hall = captures(event(1, "Hall"), 1, 2)
+        world.store.record(
+            [
+                *(annotation(one, detection()) for one in (one, three, hall[0])),
+                *(stood_in(one, detection("cat")) for one in (two, hall[1])),
+            ],
+            [failure(four)],
+        )
+        return world
+
+    @pytest.mark.parametrize(
+        ("window", "expected"),
+        [
+            (Window(), ["Door 2", "Hall 2"]),
+            (Window(monitors=("Hall", "Yard")), ["Hall 2"]),
+            (Window(since=NOON + timedelta(seconds=60)), ["Hall 2"]),
+            (Window(until=NOON + timedelta(seconds=60)), ["Door 2"]),
+            (Window(paths=("Door", "Hall/24/05/02")), ["Door 2"]),
+            (Window(paths=("Hall/24/05/01/12/01/00/00002-capture.jpg",)), ["Hall 2"]),
+            (Window(paths=("Hall/24/05/01/12/01/00/00001-capture.jpg",)), []),
+            (Window(paths=("",)), ["Door 2", "Hall 2"]),
+        ],
+    )
+    def test_what_was_made_on_the_fallback_waits_again(
+        self, away: World, window: Window, expected: list[str]
+    ) -> None:
+        assert away.backlog.redo_fallback(window) == len(expected)
+        assert away.backlog.redo_fallback(window) == 0
+        leases = away.backlog.lease(9)
+        assert sorted(f"{one.capture.monitor} {one.capture.frame}" for one in leases) == expected
+        assert {one.origin for one in leases} <= {Origin.BACKFILL}
+
+    def test_until_it_is_looked_at_anew_the_annotation_stays(self, away: World) -> None:
+        before = away.ask()
+        away.backlog.redo_fallback(Window())
+        assert away.ask() == before
+        totals = away.queries.totals()
+        assert (totals.annotated, totals.failed) == (5, 1)
+        assert totals.waiting == {Origin.BACKFILL: 2}
+        two, hall = captures(event(), 2) + captures(event(1, "Hall"), 2)
+        away.store.record([annotation(two, detection("dog"))], [])
+        assert [one.label for one in away.ask(monitors=("Door",))] == ["person", "dog", "person"]
+        assert [lease.capture for lease in away.backlog.lease(9)] == [hall]
+        assert away.backlog.redo_fallback(Window()) == 0
+
+    def test_made_on_the_fallback_again_it_can_be_asked_for_again(self, away: World) -> None:
+        away.backlog.redo_fallback(Window())
+        away.store.record([stood_in(one.capture) for one in away.backlog.lease(9)], [])
+        assert away.backlog.waiting() == 0
+        assert away.backlog.redo_fallback(Window()) == 2
+
+    def test_a_second_look_that_fails_leaves_what_was_seen(self, away: World) -> None:
+        before, failures = away.ask(), away.failures()
+        away.backlog.redo_fallback(Window())
+        gone, broken = away.backlog.lease(9)
+        away.store.record([], [failure(gone.capture, Reason.VANISHED), failure(broken.capture)])
+        assert away.ask() == before
+        assert away.failures() == failures
+        assert away.backlog.waiting() == 0
+        assert away.queries.totals().annotated == 5
+
+    def test_what_waits_again_is_leased_and_put_back_like_any_other(self, away: World) -> None:
+        away.backlog.redo_fallback(Window())
+        two, hall = captures(event(), 2) + captures(event(1, "Hall"), 2)
+        for origin in Origin:
+            assert away.backlog.add([two, hall], origin) == 0
+        assert away.backlog.skip([two], SkipReason.TOO_OLD) == 0
+        assert away.backlog.take_up_again([two]) == 0
+        away.clock.sleep(3600)
+        assert away.backlog.expire("Door", away.clock.now()) == 0
+        leases = away.backlog.lease(9)
+        away.backlog.give_back(leases, not_before=None, attempted=True)
+        assert [one.attempts for one in away.backlog.lease(9)] == [2, 2]
+        assert away.backlog.free_all() == 2
+        assert away.backlog.retry([], []) == 1
+        assert away.backlog.waiting() == 3
+
     # results
 
     def test_nothing_recorded_is_nothing_written(self, world: World) -> None:
@@ -494,17 +594,21 @@ class StoreContract:
         assert world.queries.totals().detections == 3
         assert world.queries.totals().annotated == 2
 
-    def test_a_failure_replaces_and_is_replaced(self, world: World) -> None:
+    def test_a_failure_is_replaced(self, world: World) -> None:
         (capture,) = captures(event(), 1)
-        world.store.record([annotation(capture, detection())], [])
         world.store.record([], [failure(capture)])
-        assert world.ask() == []
-        assert world.failures() == [failure(capture)]
         world.store.record([], [failure(capture, Reason.VANISHED)])
         assert world.failures() == [failure(capture, Reason.VANISHED)]
         world.store.record([annotation(capture, detection())], [])
         assert world.failures() == []
         assert len(world.ask()) == 1
+
+    def test_what_was_seen_once_no_failure_takes_away(self, world: World) -> None:
+        seen, at_once = captures(event(), 1, 2)
+        world.store.record([annotation(seen, detection())], [])
+        world.store.record([annotation(at_once, detection())], [failure(seen), failure(at_once)])
+        assert len(world.ask()) == 2
+        assert world.failures() == []
 
     def test_a_capture_that_had_vanished_and_is_met_again_waits_again(self, world: World) -> None:
         there, broken = captures(event(), 1, 2)
@@ -517,9 +621,10 @@ class StoreContract:
         (capture,) = captures(event(), 1)
         world.store.record([annotation(capture), annotation(capture, detection())], [])
         assert len(world.ask()) == 1
-        world.store.record([annotation(capture)], [failure(capture)])
-        assert world.queries.totals().annotated == 0
-        assert len(world.failures()) == 1
+        (other,) = captures(event(), 2)
+        crashed = failure(other, Reason.CRASHED)
+        world.store.record([], [failure(other), crashed])
+        assert world.failures() == [crashed]
 
     def test_failures_come_newest_first(self, world: World) -> None:
         one, two = captures(event(), 1, 2)
@@ -611,6 +716,101 @@ class StoreContract:
         assert past.queries.seen_in(empty) == ()
         for other in (failed, waiting, never, *captures(event(9), 1)):
             assert past.queries.seen_in(other) is None
+
+    def parked(self, world: World, monitor: str = "Door") -> list[Capture]:
+        """A car stands for 30 captures while a person walks by, and is gone for 3."""
+        every = captures(event(0, monitor), *range(1, 34))
+        seen = [
+            annotation(one, *([CAR] if one.frame <= 30 else []), *([detection()] if n == 9 else []))
+            for n, one in enumerate(every)
+        ]
+        for begin in range(0, len(seen), 8):
+            world.store.record(seen[begin : begin + 8], [])
+        return every
+
+    def test_a_parked_car_is_seen_to_arrive_and_to_leave(self, world: World) -> None:
+        every = self.parked(world)
+        found = [(one.frame, one.label, one.stay) for one in world.ask()]
+        assert found == [
+            (30, "car", Stay.LEFT),
+            (10, "person", None),
+            (1, "car", Stay.ARRIVED),
+        ]
+        assert [one.frame for one in world.ask(labels=("car",))] == [30, 1]
+        assert [one.frame for one in world.ask(monitors=("Door",), limit=2)] == [30, 10]
+        everything = world.ask(stationary=True)
+        assert len(everything) == 31
+        assert [one.stay for one in everything if one.frame == 10] == [None, Stay.STILL_THERE]
+        assert len(world.ask(stationary=True, labels=("car",), monitors=("Door",))) == 30
+        assert world.queries.totals().detections == 31
+        of_one = world.queries.seen_in(every[9])
+        assert of_one is not None
+        assert [one.stay for one in of_one] == [None, Stay.STILL_THERE]
+
+    def test_what_is_stationary_is_each_monitors_affair(self, world: World) -> None:
+        self.parked(world, "Gate")
+        assert len(world.ask()) == 31
+        assert {one.stay for one in world.ask()} == {None}
+
+    def test_people_never_are(self, world: World) -> None:
+        every = captures(event(), *range(1, 40))
+        world.store.record([annotation(one, detection("person")) for one in every], [])
+        assert {one.stay for one in world.ask()} == {None}
+
+    def test_recording_again_counts_no_sighting_twice(self, world: World) -> None:
+        every = self.parked(world)
+        before = world.ask(stationary=True)
+        again = [annotation(one, CAR) for one in (every[0], every[4], every[29])]
+        for _ in range(2):
+            world.store.record(again, [])
+        assert world.ask(stationary=True) == before
+        world.store.record([annotation(every[0]), annotation(every[29])], [])
+        assert [(one.frame, one.stay) for one in world.ask()] == [
+            (29, Stay.LEFT),
+            (10, None),
+            (2, Stay.ARRIVED),
+        ]
+
+    def test_inherited_detections_are_sightings_too(self, world: World) -> None:
+        first, *others = captures(event(), *range(1, 34))
+        seen = [annotation(first, CAR)]
+        seen += [replace(annotation(one, CAR), inherited_from=first) for one in others]
+        world.store.record(seen, [])
+        assert [one.stay for one in world.ask()] == [Stay.ARRIVED]
+
+    @pytest.mark.parametrize("count", [1, 3, 7, 60, 200])
+    def test_a_sample_is_spread_evenly(self, world: World, count: int) -> None:
+        every = [
+            one
+            for minute in range(12)
+            for one in captures(event(minute), *range(1, 1 + (minute * 7) % 10))
+        ]
+        shuffled = sorted(every, key=lambda one: one.frame, reverse=True)
+        world.store.record([annotation(one, detection()) for one in shuffled], [])
+        found = world.queries.sample(Window(), count)
+        places = [every.index(one) for one in found]
+        assert len(found) == min(count, len(every))
+        assert world.queries.sample(Window(), count) == found
+        gaps = {after - before for before, after in zip(places, places[1:], strict=False)}
+        assert not gaps or max(gaps) - min(gaps) <= 1
+        assert min(places) <= len(every) / count
+        assert len(every) - max(places) <= 1 + len(every) / count
+
+    def test_a_sample_is_of_its_window(self, past: World) -> None:
+        waiting, failed = captures(event(0), 8, 9)
+        past.backlog.add([waiting], Origin.LIVE)
+        past.store.record([], [failure(failed)])
+        hall = captures(event(1, "Hall"), 1, 2)
+        for window in (
+            Window(monitors=("Hall",)),
+            Window(since=NOON + timedelta(minutes=1)),
+            Window(paths=("Hall/24",)),
+        ):
+            assert list(past.queries.sample(window, 9)) == hall
+        assert list(past.queries.sample(Window(paths=(hall[1].path,)), 9)) == hall[1:]
+        assert len(past.queries.sample(Window(until=NOON + timedelta(minutes=1)), 9)) == 2
+        assert past.queries.sample(Window(monitors=("Yard",)), 9) == ()
+        assert past.queries.sample(Window(), 0) == ()
 
     @pytest.mark.parametrize("what", ["monitor", "label", "name"])
     def test_a_word_it_never_met_is_an_error(self, past: World, what: str) -> None:

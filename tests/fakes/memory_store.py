@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from annotator.config import StationarySettings
 from annotator.domain import (
     UNKNOWN_NAME,
     Annotation,
@@ -22,10 +23,13 @@ from annotator.domain import (
     Reason,
     Sighting,
     SkipReason,
+    Stay,
     Totals,
+    Window,
 )
 from annotator.errors import QueryError
 from annotator.ports import Clock
+from tests.fakes.parking import Look, stays
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _FINEST = 16
@@ -58,7 +62,10 @@ class MemoryStore:
     `given_back` counts the captures that were put back.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self, clock: Clock, settings_of: Callable[[str], StationarySettings] | None = None
+    ) -> None:
+        self.settings_of = settings_of
         self.annotations: dict[str, Annotation] = {}
         self.failures: dict[str, Failure] = {}
         self.skipped: dict[str, SkipReason] = {}
@@ -124,6 +131,14 @@ class MemoryStore:
             self._forget(capture.path)
             self._wait(capture, Origin.BACKFILL)
         return len(chosen)
+
+    def redo_fallback(self, window: Window) -> int:
+        before = self._added
+        for path, annotation in self.annotations.items():
+            if annotation.provenance.fallback and path not in self._waiting:
+                if _is_in(window, annotation.capture):
+                    self._wait(annotation.capture, Origin.BACKFILL)
+        return self._added - before
 
     def take_up_again(self, captures: Sequence[Capture]) -> int:
         before = self._added
@@ -211,6 +226,9 @@ class MemoryStore:
             self._forget(annotation.capture.path)
             self.annotations[annotation.capture.path] = annotation
         for failure in failures:
+            if failure.path in self.annotations:
+                self._waiting.pop(failure.path, None)
+                continue
             self._forget(failure.path)
             self.failures[failure.path] = failure
             self._failed_at[failure.path] = self._clock.now()
@@ -246,6 +264,16 @@ class MemoryStore:
         return min((row.added_at for row in rows if row.origin is origin), default=None)
 
 
+def _is_in(window: Window, capture: Capture) -> bool:
+    event, started_at = capture.event, capture.event.started_at
+    return (
+        (not window.monitors or bool({event.monitor, event.monitor_directory} & {*window.monitors}))
+        and (window.since is None or (started_at is not None and started_at >= window.since))
+        and (window.until is None or (started_at is not None and started_at < window.until))
+        and (not window.paths or any(_is_or_lies_below(capture.path, one) for one in window.paths))
+    )
+
+
 def _is_or_lies_below(path: str, place: str) -> bool:
     place = place.rstrip("/")
     return place in ("", path) or path.startswith(f"{place}/")
@@ -258,12 +286,7 @@ class MemoryQueries:
         self._store = store
 
     def sightings(self, query: CaptureQuery) -> Iterable[Sighting]:
-        every = [
-            _sighting(annotation, detection, face)
-            for annotation in self._store.annotations.values()
-            for detection in annotation.detections
-            for face in detection.faces or (None,)
-        ]
+        every = list(self._sightings(self._store.annotations.values()))
         known: list[tuple[str, tuple[str, ...], set[str | None]]] = [
             ("monitor", query.monitors, {one.monitor for one in every}),
             ("label", query.labels, {one.label for one in every}),
@@ -278,13 +301,48 @@ class MemoryQueries:
 
     def seen_in(self, capture: Capture) -> tuple[Sighting, ...] | None:
         annotation = self._store.annotations.get(capture.path)
-        if annotation is None:
-            return None
-        return tuple(
-            _sighting(annotation, detection, face)
-            for detection in annotation.detections
-            for face in detection.faces or (None,)
+        return None if annotation is None else tuple(self._sightings([annotation]))
+
+    def sample(self, window: Window, count: int) -> tuple[Capture, ...]:
+        every = [one.capture for one in self._in_time() if _is_in(window, one.capture)]
+        count = min(count, len(every))
+        return tuple(every[(2 * n + 1) * len(every) // (2 * count)] for n in range(count))
+
+    def _in_time(self) -> list[Annotation]:
+        return sorted(
+            self._store.annotations.values(),
+            key=lambda one: (one.captured_at, one.capture.event.path, one.capture.frame),
         )
+
+    def _sightings(self, annotations: Iterable[Annotation]) -> Iterator[Sighting]:
+        """Of one capture what moves first, as the database has it."""
+        order, stays_of = [None, *Stay], self._stays()
+        for annotation in annotations:
+            found = [
+                (stays_of.get((annotation.capture.path, place)), detection)
+                for place, detection in enumerate(annotation.detections)
+            ]
+            for stay, detection in sorted(found, key=lambda one: order.index(one[0])):
+                for face in detection.faces or (None,):
+                    yield _sighting(annotation, detection, face, stay)
+
+    def _stays(self) -> dict[tuple[str, int], Stay]:
+        """By the capture's path and the detection's place in it."""
+        found: dict[tuple[str, int], Stay] = {}
+        by_monitor: dict[str, list[Annotation]] = {}
+        for one in self._in_time():
+            by_monitor.setdefault(one.capture.event.monitor_directory, []).append(one)
+        for every in by_monitor.values() if self._store.settings_of else ():
+            assert self._store.settings_of is not None
+            settings = self._store.settings_of(every[0].capture.monitor)
+            looks = [
+                Look(one.captured_at, tuple((seen.label, seen.box) for seen in one.detections))
+                for one in every
+            ]
+            for sightings in stays(looks, settings):
+                for (n, place), stay in sightings.items():
+                    found[every[n].capture.path, place] = stay
+        return found
 
     def totals(self) -> Totals:
         annotations = self._store.annotations.values()
@@ -313,7 +371,9 @@ class MemoryQueries:
         return list(reversed(self._store.failures.values()))[:limit]
 
 
-def _sighting(annotation: Annotation, detection: Detection, face: Face | None) -> Sighting:
+def _sighting(
+    annotation: Annotation, detection: Detection, face: Face | None, stay: Stay | None
+) -> Sighting:
     capture = annotation.capture
     who = face.identification if face else None
     return Sighting(
@@ -330,6 +390,7 @@ def _sighting(annotation: Annotation, detection: Detection, face: Face | None) -
         name=who.name if who else None,
         probability=who.probability if who else None,
         verdict=face.verdict if face else None,
+        stay=stay,
     )
 
 
@@ -342,4 +403,5 @@ def _fits(one: Sighting, query: CaptureQuery) -> bool:
         and (query.since is None or one.captured_at >= query.since)
         and (query.until is None or one.captured_at < query.until)
         and (query.min_score is None or one.score >= query.min_score)
+        and (query.stationary or one.stay is not Stay.STILL_THERE)
     )

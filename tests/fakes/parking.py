@@ -35,9 +35,7 @@ class Track:
         return self.sightings[-1][0]
 
 
-def stays(
-    looks: Sequence[Look], settings: StationarySettings
-) -> list[dict[tuple[int, int], Stay]]:
+def stays(looks: Sequence[Look], settings: StationarySettings) -> list[dict[tuple[int, int], Stay]]:
     """For each stationary object its sightings; looks in order of time."""
     tracks: list[Track] = []
     for n, look in enumerate(looks):

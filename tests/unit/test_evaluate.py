@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,10 @@ def test_pictures_elsewhere(folder: Path, tmp_path_factory: pytest.TempPathFacto
         ),
         ('[{"file": "one.jpg", "boxes": []}]', "no labels at all"),
         (
+            '{"images": [], "categories": [{"id": 1, "name": "red"}], "annotations": []}',
+            "names no picture",
+        ),
+        (
             '{"images": [{"id": 1, "file_name": "one.jpg"}], "categories": [],'
             ' "annotations": [{"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}]}',
             "category 7",
@@ -151,8 +156,6 @@ def test_labels_that_cannot_be_used_say_why(
 ) -> None:
     (folder / "labels.json").write_text(content)
     assert evaluate(folder, *ssd(folder)) == 2
-    import re
-
     assert re.search(complaint, capsys.readouterr().err)
 
 

@@ -7,15 +7,27 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from annotator.domain import Capture, Event, Failure, Identity, Origin, Reason, SkipReason
+from annotator.domain import Capture, Event, Failure, Identity, Origin, Reason, SkipReason, Window
 from db.backlog import SqlBacklog
 from db.engine import Database
 from db.store import SqlStore
-from tests.contracts.backlog import BLURRED, NOON, annotation, captures, detection, event, face
+from tests.contracts.backlog import (
+    BLURRED,
+    CAR,
+    NOON,
+    annotation,
+    captures,
+    detection,
+    event,
+    face,
+    stationary_at,
+    stood_in,
+)
 from tests.contracts.backlog import failure as failed
 from tests.fakes.clock import ManualClock
 
@@ -86,6 +98,8 @@ def test_sightings(plain: sqlite3.Connection) -> None:
         "path": "Door/24/05/01/12/00/00/00001-capture.jpg",
         "captured_at": 1714564801500,
         "class_id": 0,
+        "stay": None,
+        "stationary_id": None,
     }
 
 
@@ -115,6 +129,74 @@ def test_captures(plain: sqlite3.Connection) -> None:
         "utc_time": "2024-05-01T12:00:01.500Z",
         "annotated_utc_time": "2024-05-01T12:00:00.000Z",
         "detector": "ssd@0123456789ab",
+    }
+
+
+def test_captures_tell_what_stood_in_for_what(database: Database) -> None:
+    store = SqlStore(database, ManualClock())
+    first, second = captures(event(), 1, 2)
+    store.record([stood_in(first), replace(annotation(second), inherited_from=first)], [])
+    plain = [Capture(Event("Photos", "Photos", ""), name, 0) for name in ("a.jpg", "b.jpg")]
+    store.record([replace(annotation(plain[1]), inherited_from=plain[0])], [])
+    with closing(sqlite3.connect(database.path)) as connection:
+        found = connection.execute(
+            "SELECT path, fallback, inherited_from FROM captures ORDER BY path"
+        ).fetchall()
+    assert found == [
+        (first.path, 1, None),
+        (second.path, 0, "00001-capture.jpg"),
+        ("Photos/b.jpg", 0, "a.jpg"),
+    ]
+
+
+def test_a_capture_that_waits_to_be_looked_at_anew_is_there_once(database: Database) -> None:
+    store, backlog = SqlStore(database, ManualClock()), SqlBacklog(database, ManualClock())
+    one, two = captures(event(), 1, 2)
+    store.record([stood_in(one)], [])
+    backlog.add([two], Origin.LIVE)
+    assert backlog.redo_fallback(Window()) == 1
+    with closing(sqlite3.connect(database.path)) as connection:
+        found = connection.execute("SELECT frame, state FROM captures ORDER BY frame").fetchall()
+    assert found == [(1, "annotated"), (2, "waiting")]
+
+
+def test_stationary_objects(database: Database) -> None:
+    store = SqlStore(database, ManualClock(), stationary_at)
+    for minute, there in ((0, 30), (1, 0), (2, 25)):
+        seen = [
+            annotation(one, *([CAR] if one.frame <= there else []))
+            for one in captures(event(minute), *range(1, 31))
+        ]
+        store.record(seen, [])
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.row_factory = sqlite3.Row
+        found = rows(connection, "SELECT * FROM stationary_objects ORDER BY arrived_at")
+        by_stay = rows(
+            connection,
+            "SELECT stationary_id, stay, count(*) AS times FROM sightings"
+            " GROUP BY stationary_id, stay ORDER BY stationary_id, min(captured_at)",
+        )
+    assert [(one["state"], one["sightings"]) for one in found] == [("left", 30), ("left", 25)]
+    assert [(one["stay"], one["times"]) for one in by_stay] == [
+        *(("arrived", 1), ("still there", 28), ("left", 1)),
+        *(("arrived", 1), ("still there", 23), ("left", 1)),
+    ]
+    first = found[0]
+    assert first.pop("stationary_id") == by_stay[0]["stationary_id"]
+    del first["arrived_local_time"], first["last_seen_local_time"]
+    assert first == {
+        "monitor": "Door",
+        "label": "car",
+        "state": "left",
+        "sightings": 30,
+        "xmin": 600,
+        "ymin": 400,
+        "xmax": 900,
+        "ymax": 600,
+        "arrived_utc_time": "2024-05-01T12:00:01.000Z",
+        "last_seen_utc_time": "2024-05-01T12:00:30.000Z",
+        "arrived_at": 1714564801000,
+        "last_seen_at": 1714564830000,
     }
 
 

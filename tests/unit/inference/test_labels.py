@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from annotator.errors import ModelError
 from annotator.inference.catalogue import load_catalogue
-from annotator.inference.labels import parse_labels, read_labels
+from annotator.inference.labels import Labels, labels_inside, parse_labels, read_labels
 
 
 @pytest.mark.parametrize(
@@ -64,3 +66,39 @@ def test_a_label_file_that_cannot_be_read(tmp_path: Path) -> None:
     for name in ("absent", "binary"):
         with pytest.raises(ModelError, match=name):
             read_labels(tmp_path / name)
+
+
+def model_with(name: str, text: str) -> bytes:
+    file = io.BytesIO(b"the network itself")
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(name, text)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("temp_meta.txt", "{'task': 'detect', 'names': {0: 'cat', 1: 'dog'}}"),
+        ("temp_meta.txt", "{'stride': 32, 'names': ['cat', 'dog']}"),
+        ("metadata.json", '{\n "task": "detect", "names": {"0": "cat", "1": "dog"}}'),
+        ("labelmap.txt", "???\ncat\ndog\n"),
+    ],
+)
+def test_labels_that_a_model_file_carries(name: str, text: str) -> None:
+    labels = labels_inside(model_with(name, text))
+    assert labels == Labels({0: "cat", 1: "dog"})
+    assert labels.count == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["{'names'", "{'names': 7}", "{1: 2}", "{" * 5000, '{"names": {"a": "cat"}}', "{f()}"]
+)
+def test_what_cannot_be_read_carries_none(text: str) -> None:
+    assert labels_inside(model_with("temp_meta.txt", text)) is None
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_carry_labels_or_none(content: bytes) -> None:
+    whole = model_with("temp_meta.txt", "{'names': ['cat', 'dog']}")
+    assert labels_inside(content) is None
+    assert labels_inside(whole[: len(whole) - len(content) - 1]) is None
