@@ -194,7 +194,7 @@ class Scene:
                 if parked.id not in known
             }
             rest = self._sight(records, at, rest, stored.values(), sighted)
-        self._consider(records, at, rest)
+        sighted |= self._consider(records, at, rest)
         self._miss(records, at, sighted)
 
     def _sight(
@@ -255,50 +255,53 @@ class Scene:
                 self._newest = parked.last
         parked.there = parked.missed < limit
 
-    def _consider(self, records: Records, at: Moment, seen: Sequence[Seen]) -> None:
-        """Detections that belong to no stay may be of one that is not known yet."""
-        rest, sighted = list(seen), set[_Candidate]()
+    def _consider(self, records: Records, at: Moment, seen: Sequence[Seen]) -> set[Parked]:
+        """Detections that belong to no stay may be of one not known yet; returns what that is."""
+        rest, sighted, confirmed = list(seen), set[_Candidate](), set[Parked]()
         for one, candidate in _pairs(at, seen, self._candidates, self._settings.min_iou):
-            if one in rest and candidate not in sighted:
-                rest.remove(one)
-                sighted.add(candidate)
-                candidate.add(at, one.box)
-                self._candidates.remove(candidate)
-                if not (
-                    candidate.is_ripe(at, self._after_ms) and self._confirm(records, at, candidate)
-                ):
-                    self._candidates.append(candidate)
+            if one not in rest or candidate in sighted:
+                continue
+            rest.remove(one)
+            sighted.add(candidate)
+            candidate.add(at, one.box)
+            self._candidates.remove(candidate)
+            ripe = candidate.is_ripe(self._after_ms)
+            parked = self._confirm(records, at, candidate) if ripe else None
+            if parked is None:
+                self._candidates.append(candidate)
+            else:
+                confirmed.add(parked)
         for one in rest:
             candidate = _Candidate(one.label, Place(one.box), at, at, 1)
             _append(self._candidates, candidate, MOST_CANDIDATES)
+        return confirmed
 
-    def _confirm(self, records: Records, at: Moment, candidate: _Candidate) -> bool:
-        """Make a stay of a candidate if its sightings, as they were recorded, bear it out."""
+    def _confirm(self, records: Records, at: Moment, candidate: _Candidate) -> Parked | None:
+        """The stay of a candidate, if its sightings as they were recorded bear it out."""
         run = self._run(records, at, candidate)
-        if len(run) < MIN_SIGHTINGS:
-            return False
-        first, last = min(run), max(run)
+        first, last = min(run, default=at), max(run, default=at)
+        candidate.begin_anew(first, last, len(run))
+        if not candidate.is_ripe(self._after_ms):
+            return None
         most = int(len(run) / MIN_SHARE)
-        if (
-            last.captured_ms - first.captured_ms < self._after_ms
-            or self._between(records, first, last, most) + 2 > most
-        ):
-            return False
+        if self._between(records, first, last, most) + 2 > most:
+            candidate.due = 2 * len(run)
+            return None
         parked = Parked(candidate.label, candidate.place, first, last, unsaved=len(run))
         self._count_missed(records, parked)
         records.add(parked)
         for one in run.values():
             records.link(one.id, parked)
         self._change(parked)
-        return True
+        return parked
 
     def _run(self, records: Records, at: Moment, candidate: _Candidate) -> dict[Moment, Seen]:
         """The sightings in the candidate's place that belong together with the one at `at`.
 
         Looked for a little further than the candidate knows: it may have been forgotten before.
         """
-        since_ms = candidate.first.captured_ms - self._after_ms
-        until_ms = candidate.last.captured_ms + self._after_ms
+        since_ms = candidate.earliest.captured_ms - self._after_ms
+        until_ms = candidate.latest.captured_ms + self._after_ms
         best: dict[Moment, tuple[float, Seen]] = {}
         for moment, one in records.unlinked(candidate.label, at, since_ms, until_ms):
             iou = candidate.place.box.iou(one.box)
@@ -371,30 +374,32 @@ class Scene:
         _append(self._parked, parked, MOST_PARKED)
 
 
-@dataclass(slots=True, eq=False)
 class _Candidate:
-    """What was seen in one place, but not for long enough yet."""
+    """What was seen in one place, but not for long enough yet.
 
-    label: str
-    place: Place
-    first: Moment
-    last: Moment
-    count: int
-    _tried_ms: int | None = None
+    From `first` to `last` it was seen `count` times, and `due` times are needed; `earliest` to
+    `latest` is all that was ever seen there, which may belong to it after all.
+    """
+
+    __slots__ = ("count", "due", "earliest", "first", "label", "last", "latest", "place")
+
+    def __init__(self, label: str, place: Place, first: Moment, last: Moment, count: int) -> None:
+        self.label, self.place = label, place
+        self.earliest, self.latest = first, last
+        self.begin_anew(first, last, count)
+
+    def begin_anew(self, first: Moment, last: Moment, count: int) -> None:
+        self.first, self.last, self.count, self.due = first, last, count, MIN_SIGHTINGS
 
     def add(self, at: Moment, box: BoundingBox) -> None:
         self.place.add(box)
         self.first, self.last = min(self.first, at), max(self.last, at)
+        self.earliest, self.latest = min(self.earliest, at), max(self.latest, at)
         self.count += 1
 
-    def is_ripe(self, at: Moment, after_ms: int) -> bool:
-        """Whether it may be a stay; so long after it was not, it may be again."""
-        if self.last.captured_ms - self.first.captured_ms < after_ms or self.count < MIN_SIGHTINGS:
-            return False
-        if self._tried_ms is not None and abs(at.captured_ms - self._tried_ms) < after_ms:
-            return False
-        self._tried_ms = at.captured_ms
-        return True
+    def is_ripe(self, after_ms: int) -> bool:
+        span_ms = self.last.captured_ms - self.first.captured_ms
+        return span_ms >= after_ms and self.count >= self.due
 
 
 class _Placed(Protocol):

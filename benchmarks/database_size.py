@@ -16,12 +16,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 from annotator.clock import SystemClock
+from annotator.config import StationarySettings
 from annotator.domain import (
     EMBEDDING_BYTES,
     Annotation,
@@ -61,7 +62,8 @@ class Run:
 
     def __init__(self, database: Database, detections: tuple[Detection, ...]) -> None:
         self._backlog = SqlBacklog(database, SystemClock())
-        self._store = SqlStore(database, SystemClock())
+        settings = StationarySettings()
+        self._store = SqlStore(database, SystemClock(), lambda monitor: settings)
         self._detections = detections
 
     def fill(self, count: int) -> None:
@@ -106,6 +108,9 @@ def main() -> None:
         base = measured(Path(scratch) / "base.sqlite", few, ()).used
         detected = measured(Path(scratch) / "detected.sqlite", few, (person,)).used
         print(f"{(detected - base) / few:.1f} bytes per detection")
+        car = replace(person, label="car")
+        parked = measured(Path(scratch) / "parked.sqlite", few, (car,)).used
+        print(f"{(parked - base) / few:.1f} bytes per detection of a parked car")
         person_with_face = person.with_faces((found,))
         seen = measured(Path(scratch) / "seen.sqlite", few, (person_with_face,)).used
         print(f"{(seen - detected) / few:.1f} bytes per face with its embedding")
@@ -131,11 +136,12 @@ def begin_late(path: Path) -> None:
             f"""
             INSERT INTO monitor VALUES (1, 'gone', 'gone');
             INSERT INTO event VALUES ({LAST_EVENT_ID}, 1, 'gone', NULL, '', 1);
-            INSERT INTO provenance VALUES (1, '', '', '', '', '');
+            INSERT INTO provenance VALUES (1, '', '', 0, '', '', '');
             INSERT INTO label VALUES (1, 'gone');
-            INSERT INTO capture VALUES ({LAST_EVENT_ID}, 1, '', 0, 0, 1, 1, 1);
+            INSERT INTO capture VALUES ({LAST_EVENT_ID}, 1, '', 0, 0, 1, 1, 1, NULL);
             INSERT INTO detection VALUES
-                ({LAST_DETECTION_ID}, {LAST_EVENT_ID}, 1, '', 0, 1, 1, 0, 0.5, 0, 0, 1, 1);
+                ({LAST_DETECTION_ID}, {LAST_EVENT_ID}, 1, '', 0, 1, 1, 0, 0.5, 0, 0, 1, 1,
+                 NULL, NULL);
             INSERT INTO face VALUES
                 ({LAST_DETECTION_ID}, {LAST_DETECTION_ID}, 0, 'blurred', NULL, NULL, NULL,
                  0.5, 0, 0, 0, 1, 1);

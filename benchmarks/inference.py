@@ -12,7 +12,8 @@ each of whose ways take turns in every round, and of which the median round coun
 2. Throughput. The limit is what the cores could do if they did nothing but decode, resize and
    `invoke`: one such loop per core, all at once, and their CPU time. Beside it `annotator backfill`
    with all that belongs to it (walk, read, decode, infer, SQLite; no faces), from the first row in
-   the database to the last, by how many workers share the cores.
+   the database to the last, by how many workers share the cores. "alone" is what it comes to
+   without the other programs of this computer: what they take is neither used nor idle.
 3. The same over sshfs on a slow link; only as root, with what the laboratory needs
    (tests/system/lab.py).
 """
@@ -50,7 +51,7 @@ STAGES = ("read", "decode", "pad", "resize", "feed", "invoke", "boxes")
 SIZE = (1920, 1080)
 MAX_MEGAPIXELS = 50.0
 LEAST_SCORE = 0.5
-ASK_EVERY_S = 0.1
+ASK_EVERY_S, LOOK_EVERY_S = 0.1, 1.0
 
 Stages = dict[str, float]
 """Milliseconds per capture, and page faults."""
@@ -214,7 +215,15 @@ class Share:
 @dataclass(frozen=True)
 class Run:
     captures_per_s: float
+    cores_used: float
+    cores_idle: float
     shares: Mapping[str, Share]
+
+    @property
+    def alone_per_s(self) -> float:
+        """What it comes to where no other program uses the cores."""
+        ours = self.cores_used + self.cores_idle
+        return self.captures_per_s * max(1.0, (os.cpu_count() or 1) / ours)
 
 
 def show_throughput(folder: Path, paths: Sequence[Path], arguments: argparse.Namespace) -> None:
@@ -241,11 +250,15 @@ def show_throughput(folder: Path, paths: Sequence[Path], arguments: argparse.Nam
             with store(folder, delay_ms) as root:
                 runs[name].append(backfilled(folder, root, lines, arguments))
     limit = statistics.median(limits)
-    print(f"\n{'captures per second':34} {'':>7} {'of the limit':>13}")
+    print(
+        f"\n{'captures per second':34} {'':>7} {'of the limit':>13} {'cores used':>11} {'idle':>5}"
+    )
     print(f"{f'{cores} cores of decode and invoke':34} {limit:7.1f} {1:13.0%}")
     for name, some in runs.items():
         rate = statistics.median(run.captures_per_s for run in some)
-        print(f"{name:34} {rate:7.1f} {rate / limit:13.0%}")
+        used = statistics.median(run.cores_used for run in some)
+        idle = statistics.median(run.cores_idle for run in some)
+        print(f"{name:34} {rate:7.1f} {rate / limit:13.0%} {used:11.2f} {idle:5.2f}")
     if reason is not None:
         print(f"sshfs: {reason}")
     print(f"\n{'process':34} {'CPU ms per capture':>18} {'peak MB':>8}")
@@ -320,26 +333,41 @@ def backfilled(
 
 
 def measured(house: House, command: subprocess.Popen[bytes], captures: int) -> Run:
-    family, first, first_s, used_s = Family(command.pid), 0, 0.0, dict[str, float]()
+    """From the first rows to the last; what is used of the cores as far as it was looked at."""
+    family, first, looks = Family(command.pid), None, list[Look]()
     while True:
         over = command.poll() is not None
-        family.look()
         rows, now_s = rows_of(house), time.perf_counter()
-        if rows and not first:
-            first, first_s, used_s = rows, now_s, family.cpu_s()
+        if rows and first is None:
+            first = rows, now_s
         if rows >= captures:
             break
         if over:
             sys.exit(f"backfill ended with {rows} of {captures} rows")
+        if first and (not looks or now_s - looks[-1].at_s > LOOK_EVERY_S):
+            looks.append(Look(now_s, rows, psutil.cpu_times().idle, family.cpu_s()))
         time.sleep(ASK_EVERY_S)
-    spent_s = {role: seconds - used_s.get(role, 0) for role, seconds in family.cpu_s().items()}
+    begin, end = looks[0], looks[-1]
+    if not first or end is begin:
+        sys.exit("too few captures to measure")
+    took_s, done = end.at_s - begin.at_s, end.rows - begin.rows
+    spent_s = {role: end.cpu_s[role] - begin.cpu_s.get(role, 0.0) for role in end.cpu_s}
     return Run(
-        (rows - first) / (now_s - first_s),
-        {
-            role: Share(spent / (rows - first) * 1000, family.peak_mb[role])
-            for role, spent in spent_s.items()
-        },
+        (rows - first[0]) / (now_s - first[1]),
+        sum(spent_s.values()) / took_s,
+        (end.idle_s - begin.idle_s) / took_s,
+        {role: Share(spent_s[role] / done * 1000, family.peak_mb[role]) for role in spent_s},
     )
+
+
+@dataclass(frozen=True)
+class Look:
+    """How far it was, and what it had taken until then."""
+
+    at_s: float
+    rows: int
+    idle_s: float
+    cpu_s: Mapping[str, float]
 
 
 class Family:
@@ -350,7 +378,8 @@ class Family:
         self._cpu_s: dict[tuple[str, int], float] = {}
         self.peak_mb: dict[str, float] = {}
 
-    def look(self) -> None:
+    def cpu_s(self) -> dict[str, float]:
+        """By role, until now; the memory is looked at too."""
         for role, process in self._members():
             try:
                 times, memory = process.cpu_times(), process.memory_info()
@@ -358,8 +387,6 @@ class Family:
                 continue
             self._cpu_s[role, process.pid] = times.user + times.system
             self.peak_mb[role] = max(self.peak_mb.get(role, 0.0), memory.rss / 1e6)
-
-    def cpu_s(self) -> dict[str, float]:
         total: dict[str, float] = {}
         for (role, _), seconds in self._cpu_s.items():
             total[role] = total.get(role, 0.0) + seconds
@@ -398,10 +425,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--model", default="coco_ssd_mobilenet_v1")
     parser.add_argument("--distinct", type=int, default=40, help="pictures taken from there")
-    parser.add_argument("--captures", type=int, default=1000, help="of the store")
+    parser.add_argument("--captures", type=int, default=1500, help="of the store")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--bare-s", type=float, default=4.0, help="of each bare loop")
-    parser.add_argument("--delay-ms", type=float, nargs="*", default=[2.0])
+    parser.add_argument("--delay-ms", type=float, nargs="*", default=[0.0, 2.0, 5.0])
     return parser.parse_args()
 
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from annotator.domain import BoundingBox, Stay
-from annotator.stillness import MEAN_OVER, MOST_PARKED, Moment, Parked, Place, Scene, Seen
+from annotator.stillness import MEAN_OVER, MOST_PARKED, Ends, Moment, Parked, Place, Scene, Seen
 from db.keys import STAYS
 from db.schema import capture, detection, event, label, stationary
 
@@ -233,14 +233,9 @@ def _mark(connection: Connection, changed: Collection[Parked]) -> None:
     """Let the detections at the ends say so, and those that no longer are at an end as well."""
     rows = []
     for parked in changed:
-        marks = dict[Moment, Stay]()
-        if parked.saved is not None:
-            marks[parked.saved.first] = Stay.STILL_THERE
-            if not parked.saved.there:
-                marks[parked.saved.last] = Stay.STILL_THERE
-        marks[parked.first] = Stay.ARRIVED
-        if not parked.there:
-            marks[parked.last] = Stay.LEFT
+        before, now = _marked(parked.saved), _marked(parked.ends)
+        marks = dict.fromkeys(before, Stay.STILL_THERE) | now
+        marks = {moment: stay for moment, stay in marks.items() if before.get(moment) != stay}
         rows += [
             {
                 "its_id": parked.id,
@@ -253,6 +248,13 @@ def _mark(connection: Connection, changed: Collection[Parked]) -> None:
         ]
     if rows:
         connection.execute(_MARK, rows)
+
+
+def _marked(ends: Ends | None) -> dict[Moment, Stay]:
+    """Which sightings of a stay are not just another one."""
+    if ends is None:
+        return {}
+    return {ends.first: Stay.ARRIVED} | ({} if ends.there else {ends.last: Stay.LEFT})
 
 
 def _is_due(parked: Parked) -> bool:

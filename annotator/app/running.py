@@ -273,7 +273,9 @@ def _database(config: Config) -> Iterator[tuple[SqlBacklog, SqlStore]]:
     from db.store import SqlStore
 
     with open_database(config.database_path, forbidden_root=config.store.root) as database:
-        yield SqlBacklog(database, SystemClock()), SqlStore(database, SystemClock())
+        clock = SystemClock()
+        store = SqlStore(database, clock, lambda monitor: config.for_monitor(monitor).stationary)
+        yield SqlBacklog(database, clock), store
 
 
 @contextmanager

@@ -126,4 +126,5 @@ def sighting_object(sighting: Sighting) -> dict[str, Any]:
         "faceBox": box_object(sighting.face_box) if sighting.face_box else None,
         "verdict": sighting.verdict,
         "path": sighting.path,
+        "stay": sighting.stay,
     }

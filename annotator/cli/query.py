@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CSV_COLUMNS = (
     *("captured_at", "monitor", "event", "frame", "label", "id", "score"),
-    *("xmin", "ymin", "xmax", "ymax", "face", "faceProba", "verdict", "path"),
+    *("xmin", "ymin", "xmax", "ymax", "face", "faceProba", "verdict", "path", "stay"),
 )
 
 
@@ -32,6 +32,9 @@ CSV_COLUMNS = (
 @click.option(
     "--min-score", type=click.FloatRange(0, 1), help="Only detections at least this sure."
 )
+@click.option(
+    "--stationary", is_flag=True, help="What is only still there, like a parked car, as well."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest first.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "jsonl", "csv"]), default="table"
@@ -43,12 +46,14 @@ def query(
     since: datetime | None,
     until: datetime | None,
     min_score: float | None,
+    stationary: bool,
     limit: int | None,
     form: str,
 ) -> None:
     """Ask what was seen.
 
-    One row per detection, and per face where it has several; newest first.
+    One row per detection, and per face where it has several; newest first. Of what stands still
+    only that it arrived and left, unless you ask for it.
 
     \b
     Example:
@@ -65,6 +70,7 @@ def query(
         since=since,
         until=until,
         min_score=min_score,
+        stationary=stationary,
         limit=limit,
     )
     found: Iterable[Sighting] = asking.query(config, question)
@@ -72,7 +78,7 @@ def query(
         root = config.store.root
         found = (replace(one, path=str(root / one.path)) for one in found)
     if form == "table":
-        _table(iter(found))
+        _table(iter(found), stationary)
     elif form == "csv":
         output.csv_rows(CSV_COLUMNS, map(_csv_row, found))
     else:
@@ -80,18 +86,18 @@ def query(
         printer(map(output.sighting_object, found))
 
 
-def _table(found: Iterator[Sighting]) -> None:
+def _table(found: Iterator[Sighting], stationary: bool) -> None:
     first = next(found, None)
     if first is None:
         output.note("nothing was seen that fits; `annotator status` tells what is there")
         return
-    columns = ("time", "monitor", "event", "frame", "label", "score", "face")
-    output.table(
-        columns,
-        map(_table_row, chain([first], found)),
-        numbers=("frame", "score"),
-        folding=("event",),
-    )
+    columns = ["time", "monitor", "event", "frame", "label", "score", "face"]
+    rows: Iterator[tuple[str, ...]] = map(_table_row, chain([first], found))
+    if stationary:
+        columns.append("stay")
+    else:
+        rows = (row[:-1] for row in rows)
+    output.table(columns, rows, numbers=("frame", "score"), folding=("event",))
 
 
 def _table_row(one: Sighting) -> tuple[str, ...]:
@@ -101,7 +107,8 @@ def _table_row(one: Sighting) -> tuple[str, ...]:
         face = f"{one.name} {one.probability:.2f}"
     # A plain folder of pictures has no events, and its frame numbers may all be the same.
     event = one.event or PurePosixPath(one.path).name
-    return time, one.monitor, event, str(one.frame), one.label, f"{one.score:.2f}", face
+    score, stay = f"{one.score:.2f}", one.stay or ""
+    return time, one.monitor, event, str(one.frame), one.label, score, face, stay
 
 
 def _csv_row(one: Sighting) -> tuple[object, ...]:
@@ -110,5 +117,5 @@ def _csv_row(one: Sighting) -> tuple[object, ...]:
         one.captured_at.isoformat(timespec="milliseconds"),
         *(one.monitor, one.event, one.frame, one.label, one.class_id, one.score),
         *(box.xmin, box.ymin, box.xmax, box.ymax),
-        *(one.name, one.probability, one.verdict, one.path),
+        *(one.name, one.probability, one.verdict, one.path, one.stay),
     )

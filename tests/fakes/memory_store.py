@@ -135,9 +135,9 @@ class MemoryStore:
     def redo_fallback(self, window: Window) -> int:
         before = self._added
         for path, annotation in self.annotations.items():
-            if annotation.provenance.fallback and path not in self._waiting:
-                if _is_in(window, annotation.capture):
-                    self._wait(annotation.capture, Origin.BACKFILL)
+            was_asked_for = annotation.provenance.fallback and _is_in(window, annotation.capture)
+            if was_asked_for and path not in self._waiting:
+                self._wait(annotation.capture, Origin.BACKFILL)
         return self._added - before
 
     def take_up_again(self, captures: Sequence[Capture]) -> int:
