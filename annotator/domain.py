@@ -162,6 +162,20 @@ class Identification:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceEvidence:
+    """What a recogniser is told of a face: its embedding, its shorter side in pixels of the capture,
+    and its sharpness (see `Face`). Small and blurred faces are recognised less surely."""
+
+    embedding: bytes
+    size_px: int
+    sharpness: float
+
+    def __post_init__(self) -> None:
+        if len(self.embedding) != EMBEDDING_BYTES:
+            raise ValueError(f"an embedding has {EMBEDDING_BYTES} bytes, not {len(self.embedding)}")
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """A face inside a person's box. Only a usable face has an embedding and an identification.
 

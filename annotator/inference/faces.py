@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from annotator.config import FaceSettings
-from annotator.domain import BoundingBox, Face, Gate, clipped_box
+from annotator.domain import BoundingBox, Face, FaceEvidence, Gate, clipped_box
 from annotator.errors import RuntimeUnavailable
 from annotator.filters import gate_of
 
@@ -208,7 +208,8 @@ class FaceReader:
         if gate is not Gate.USABLE:
             return Face(box, found.score, clarity, gate)
         embedding = self._embedder.embed(pixels, box)
-        identification = self._recogniser.identify(embedding)
+        evidence = FaceEvidence(embedding, min(box.width, box.height), clarity)
+        (identification,) = self._recogniser.identify([evidence])
         return Face(box, found.score, clarity, gate, embedding, identification)
 
 

@@ -1,10 +1,11 @@
-"""Who a face is: the open-set answer to one embedding."""
+"""Who a face is: the open-set answer to its embedding."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from annotator.domain import Identification, Identity
+from annotator.domain import FaceEvidence, Identification, Identity
 
 
 class Recogniser(Protocol):
@@ -12,8 +13,8 @@ class Recogniser(Protocol):
     def provenance(self) -> str | None:
         """`name@sha256[:12]`; None where nobody is enrolled."""
 
-    def identify(self, embedding: bytes) -> Identification:
-        """`embedding` is 128 little-endian float32 values."""
+    def identify(self, faces: Sequence[FaceEvidence]) -> tuple[Identification, ...]:
+        """Who each face is; hundreds of thousands at once, for all that the database has."""
 
 
 class NoGallery:
@@ -21,5 +22,5 @@ class NoGallery:
 
     provenance: str | None = None
 
-    def identify(self, embedding: bytes) -> Identification:
-        return Identification(Identity.NO_GALLERY)
+    def identify(self, faces: Sequence[FaceEvidence]) -> tuple[Identification, ...]:
+        return (Identification(Identity.NO_GALLERY),) * len(faces)
