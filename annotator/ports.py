@@ -182,7 +182,8 @@ class AnnotationStore(Protocol):
     def record(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
         """Write a batch in one transaction and take its captures off the backlog.
 
-        Recording a capture again replaces what was there.
+        Recording a capture again replaces what was there; only a failure never takes away what
+        was seen.
         """
 
     def unfinished(self, since: datetime) -> tuple[Failure, ...]:

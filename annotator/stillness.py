@@ -6,7 +6,8 @@ were taken. What was recorded before is asked of a `Records`.
 
 A stay is a run of sightings of one label in one place. It begins as a candidate, in memory, and is
 confirmed when the sightings span long enough and are not sparse. It reaches as far as fewer than
-`gone_after` captures without the object lie in between, earlier as well as later.
+`gone_after` captures without the object lie in between, earlier as well as later. Captures that
+come afterwards may split it, or join it with another.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ MIN_SIGHTINGS = 5
 MIN_SHARE = 0.5
 """Of the captures of a stay, at least this share shows the object when it is confirmed. Cars that
 pass one after the other are in the same place again and again, but in few captures each."""
+
+LOOKED_AROUND_MS = 24 * 3600 * 1000
+"""How far sightings may lie before what is known of them, as after a restart in the morning."""
 
 MEAN_OVER = 32
 """A place is the mean of about so many boxes: it follows the light of the day, not one bad box."""
@@ -212,6 +216,7 @@ class Scene:
                 rest.remove(one)
                 sighted.add(found)
                 self._extend(records, found, at, one)
+                sighted |= self._join(records, found)
         return rest
 
     def _reaches(self, records: Records, parked: Parked, at: Moment) -> bool:
@@ -243,6 +248,26 @@ class Scene:
         if at > parked.last:
             parked.last = at
             self._count_missed(records, parked)
+
+    def _join(self, records: Records, parked: Parked) -> set[Parked]:
+        """Stays that seemed to be apart may be one after all; returns those that are no more."""
+        joined = set()
+        for other in [one for one in self._parked if one.label == parked.label]:
+            if other.first > parked.last:
+                earlier, later = parked, other
+            elif other.last < parked.first:
+                earlier, later = other, parked
+            else:
+                continue
+            if other.place.box.iou(parked.place.box) < self._settings.min_iou:
+                continue
+            if self._is_near(records, earlier.last, later.first):
+                parked.unsaved += records.move(other, other.first, other.last, parked)
+                parked.first, parked.last = earlier.first, later.last
+                parked.there, parked.missed = later.there, later.missed
+                self._remove(records, other)
+                joined.add(other)
+        return joined
 
     def _count_missed(self, records: Records, parked: Parked) -> None:
         """How often it was missed since it was last seen, and so whether it is there."""
@@ -298,10 +323,10 @@ class Scene:
     def _run(self, records: Records, at: Moment, candidate: _Candidate) -> dict[Moment, Seen]:
         """The sightings in the candidate's place that belong together with the one at `at`.
 
-        Looked for a little further than the candidate knows: it may have been forgotten before.
+        Looked for further than the candidate knows: others may have been forgotten in between.
         """
-        since_ms = candidate.earliest.captured_ms - self._after_ms
-        until_ms = candidate.latest.captured_ms + self._after_ms
+        since_ms = candidate.earliest.captured_ms - LOOKED_AROUND_MS
+        until_ms = candidate.latest.captured_ms + LOOKED_AROUND_MS
         best: dict[Moment, tuple[float, Seen]] = {}
         for moment, one in records.unlinked(candidate.label, at, since_ms, until_ms):
             iou = candidate.place.box.iou(one.box)
@@ -355,9 +380,7 @@ class Scene:
             self._change(parked)
         else:
             self._dissolve(records, parked, first, earlier)
-            records.remove(parked)
-            self.changed.discard(parked)
-            self._parked.remove(parked)
+            self._remove(records, parked)
 
     def _dissolve(self, records: Records, parked: Parked, since: Moment, until: Moment) -> None:
         """Sightings of a stay are none any more, unless more of them are found."""
@@ -366,6 +389,11 @@ class Scene:
         place = Place(parked.place.box, MEAN_OVER)
         candidate = _Candidate(parked.label, place, since, until, count)
         _append(self._candidates, candidate, MOST_CANDIDATES)
+
+    def _remove(self, records: Records, parked: Parked) -> None:
+        records.remove(parked)
+        self.changed.discard(parked)
+        self.forget(parked.id)
 
     def _change(self, parked: Parked) -> None:
         self.changed.add(parked)

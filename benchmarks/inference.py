@@ -250,15 +250,17 @@ def show_throughput(folder: Path, paths: Sequence[Path], arguments: argparse.Nam
             with store(folder, delay_ms) as root:
                 runs[name].append(backfilled(folder, root, lines, arguments))
     limit = statistics.median(limits)
-    print(
-        f"\n{'captures per second':34} {'':>7} {'of the limit':>13} {'cores used':>11} {'idle':>5}"
-    )
+    share = f"{'of the limit':>13}"
+    print(f"\n{'captures per second':34} {'':>7} {share} {'cores: used':>12} {'idle':>5}"
+          f" {'alone':>7} {share}")  # fmt: skip
     print(f"{f'{cores} cores of decode and invoke':34} {limit:7.1f} {1:13.0%}")
     for name, some in runs.items():
         rate = statistics.median(run.captures_per_s for run in some)
         used = statistics.median(run.cores_used for run in some)
         idle = statistics.median(run.cores_idle for run in some)
-        print(f"{name:34} {rate:7.1f} {rate / limit:13.0%} {used:11.2f} {idle:5.2f}")
+        alone = statistics.median(run.alone_per_s for run in some)
+        print(f"{name:34} {rate:7.1f} {rate / limit:13.0%} {used:12.2f} {idle:5.2f}"
+              f" {alone:7.1f} {alone / limit:13.0%}")  # fmt: skip
     if reason is not None:
         print(f"sshfs: {reason}")
     print(f"\n{'process':34} {'CPU ms per capture':>18} {'peak MB':>8}")

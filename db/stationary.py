@@ -71,7 +71,7 @@ class Stationary:
         self, connection: Connection, recorded: Sequence[Recorded], *, replaced: bool
     ) -> None:
         """After a batch was written, find the sightings in it. `replaced`: others were deleted."""
-        if replaced or not all(one.monitor_id in self._scenes for one in recorded):
+        if replaced:
             self._mend(connection)
         captures: dict[tuple[int, str], list[Recorded]] = {}
         for one in recorded:
@@ -81,6 +81,7 @@ class Stationary:
             if settings.enabled:
                 records = _SqlRecords(connection, monitor_id)
                 if monitor_id not in self._scenes:
+                    self._mend(connection)
                     self._scenes[monitor_id] = _opened(records, settings)
                 scene = self._scenes[monitor_id]
                 scene.observe(records, [(one.moment, one.seen) for one in group])

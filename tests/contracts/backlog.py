@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -791,7 +792,7 @@ class StoreContract:
         places = [every.index(one) for one in found]
         assert len(found) == min(count, len(every))
         assert world.queries.sample(Window(), count) == found
-        gaps = {after - before for before, after in zip(places, places[1:], strict=False)}
+        gaps = {after - before for before, after in pairwise(places)}
         assert not gaps or max(gaps) - min(gaps) <= 1
         assert min(places) <= len(every) / count
         assert len(every) - max(places) <= 1 + len(every) / count

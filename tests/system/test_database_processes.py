@@ -18,6 +18,14 @@ from db.backlog import SqlBacklog
 from db.engine import open_database, open_read_only
 from db.queries import SqlQueries
 from tests.fakes.clock import ManualClock
+from tests.unit.db.test_stationary import (
+    LONG_DAY,
+    check_objects,
+    expected,
+    found,
+    record,
+    store_of,
+)
 
 BATCH, DETECTIONS = 8, 25
 
@@ -54,6 +62,21 @@ for minute, _ in enumerate(sys.stdin):
     backlog.add(captures(event(minute), *range({BATCH})), Origin.LIVE)
     backlog.lease({BATCH // 2})
     print(minute, flush=True)
+"""
+
+
+# Records a batch of a long day with a parked car for each line it is given. Argument: database.
+PARKER = """
+import sys
+from pathlib import Path
+from db.engine import open_database
+from tests.unit.db.test_stationary import LONG_DAY, store_of
+
+database = open_database(Path(sys.argv[1]), forbidden_root=None)
+store = store_of(database)
+for batch, _ in enumerate(sys.stdin):
+    store.record(LONG_DAY[batch * 8 : batch * 8 + 8], [])
+    print(batch, flush=True)
 """
 
 
@@ -120,6 +143,22 @@ def test_killed_with_leases_in_hand_loses_neither_captures_nor_attempts(tmp_path
         assert sorted(attempts) == [1] * (3 * BATCH // 2) + [2] * (3 * BATCH // 2)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("batches", [4, 9])
+def test_killed_while_a_car_is_parked_it_is_one_car_afterwards(
+    tmp_path: Path, batches: int
+) -> None:
+    path = tmp_path / "annotator.sqlite"
+    with writer(path, "Door", PARKER) as process:
+        ask(process, batches)
+        assert recorded(process, batches) == batches
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    with open_database(path, forbidden_root=None) as database:
+        record(store_of(database), LONG_DAY[batches * 8 :])
+        assert found(database) == expected(LONG_DAY)
+        check_objects(database)
 
 
 def test_two_writers_and_a_reader_get_on(tmp_path: Path) -> None:

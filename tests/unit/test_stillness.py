@@ -298,7 +298,7 @@ PRESENCE = st.lists(
 ).map(lambda parts: [one for part in parts for one in part])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PRESENCE, PRESENCE, st.integers(1, 30), st.integers(1, 6))
 @example([True] * 35 + [False] * 8 + [True] * 60, [True], 8, 1)
 def test_what_comes_and_goes_as_it_likes_is_told_apart_in_order_of_time(
@@ -317,7 +317,7 @@ def test_what_comes_and_goes_as_it_likes_is_told_apart_in_order_of_time(
         assert any(stay.keys() <= known.keys() for known in whole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data(), st.integers(0, 60), st.integers(80, 150), st.integers(0, 60), st.integers(1, 30))
 def test_one_stay_is_found_whatever_the_order(
     data: st.DataObject, before: int, there: int, after: int, batch: int
@@ -363,3 +363,19 @@ def test_memory_is_bounded() -> None:
         memory.record(every[n : n + 8])
     assert len(memory.parked) == sum(len(row) for row in rows) > MOST_PARKED
     assert len(memory.scene.parked) == MOST_PARKED
+
+
+LONG_PRESENCE = st.lists(
+    st.tuples(st.integers(70, 100), st.integers(10, 40)), min_size=1, max_size=3
+).map(lambda parts: [one for there, away in parts for one in [True] * there + [False] * away])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), LONG_PRESENCE, st.integers(1, 30))
+def test_one_after_the_other_is_found_whatever_the_order(
+    data: st.DataObject, presence: list[bool], batch: int
+) -> None:
+    """Exactly, where each stays clearly long enough and is clearly away in between."""
+    scene = looks(*([("car", CAR)] if here else () for here in presence))
+    order = data.draw(st.permutations(range(len(scene))))
+    assert observed(scene, order, batch=batch) == expected(scene)

@@ -8,19 +8,37 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
 
-from annotator.domain import UNKNOWN_NAME, CaptureQuery, Identity, Origin
+from annotator.domain import UNKNOWN_NAME, CaptureQuery, Identity, Origin, Window
 from db.backlog import SqlBacklog
 from db.engine import Database, open_database
 from db.queries import SqlQueries
 from db.store import SqlStore
-from tests.contracts.backlog import NOON, annotation, captures, detection, event, face
+from tests.contracts.backlog import (
+    CAR,
+    NOON,
+    annotation,
+    captures,
+    detection,
+    event,
+    face,
+    stationary_at,
+)
 from tests.fakes.clock import ManualClock
 
 SINCE, UNTIL = NOON, NOON + timedelta(days=1)
+
+
+class Step(NamedTuple):
+    """One instruction; p1 is the cursor where it has one."""
+
+    address: int
+    opcode: str
+    p1: int
 
 
 class Planner:
@@ -45,6 +63,11 @@ class Planner:
         for sql, values in noted:
             if sql.startswith("SELECT"):
                 yield self.plan(sql, values)
+
+    def program(self, sql: str, values: tuple[object, ...]) -> list[Step]:
+        """What SQLite's machine does."""
+        rows = self._connection.execute(f"EXPLAIN {sql}", values)
+        return [Step(address, opcode, p1) for address, opcode, p1, *_ in rows]
 
     def close(self) -> None:
         self._connection.close()
@@ -99,6 +122,9 @@ def first_step(plan: list[str], table: str) -> str:
         (CaptureQuery(names=("Anna",), labels=("person", "cat")), "face_by_name"),
         (CaptureQuery(names=("Anna",), labels=("person",), monitors=("Door",)), "face_by_name"),
         (CaptureQuery(names=(UNKNOWN_NAME,), limit=10), "face_by_verdict"),
+        (CaptureQuery(stationary=True, limit=10), "detection_by_time"),
+        (CaptureQuery(stationary=True, labels=("person", "cat")), "detection_by_label"),
+        (CaptureQuery(stationary=True, monitors=("Door",)), "detection_by_monitor"),
     ],
 )
 def test_sightings(
@@ -111,6 +137,49 @@ def test_sightings(
         assert not [step for step in plan if "TEMP B-TREE" in step], plan
         assert f"USING INDEX {index}" in first_step(plan, index.split("_")[0]), plan
         assert not [step for step in plan if step.startswith("SCAN") and index not in step], plan
+
+
+@pytest.mark.parametrize(
+    "question",
+    [CaptureQuery(limit=10), CaptureQuery(labels=("cat",)), CaptureQuery(monitors=("Door",))],
+)
+def test_what_is_only_still_there_is_passed_over_in_the_index(
+    database: Database, planner: Planner, question: CaptureQuery
+) -> None:
+    """Its rows are not read: of a parked car there may be a million."""
+    list(SqlQueries(database).sightings(question))
+    sql, values = next(one for one in planner.statements if "ORDER BY detection" in one[0])
+    steps = planner.program(sql, values)
+    lookup = next(step for step in steps if step.opcode == "DeferredSeek")
+    first = next(s for s in steps if s.opcode == "Column" and s.address > lookup.address)
+    assert first.p1 == lookup.p1, "`stay` is read from the index, before the row is"
+
+
+def test_what_stands_still_is_looked_up_by_index(database: Database, planner: Planner) -> None:
+    """Whatever is asked while captures are recorded, in order, out of order and again."""
+    store = SqlStore(database, ManualClock(), stationary_at)
+    every = [
+        annotation(one, *([CAR] if minute in (20, 22) else []))
+        for minute in (22, 20, 21, 23)
+        for one in captures(event(minute), *range(1, 40))
+    ]
+    for begin in range(0, len(every), 16):
+        store.record(every[begin : begin + 16], [])
+    store.record(every[:16], [])
+    asked = [one for one in planner.statements if one[0].startswith("SELECT")]
+    assert any("count(*)" in sql for sql, _ in asked)
+    assert any("stay IS NULL" in sql for sql, _ in asked)
+    for sql, values in asked:
+        scanned = [step.split()[1] for step in planner.plan(sql, values) if "SCAN" in step]
+        # The objects themselves are few.
+        assert not {"detection", "capture", "event"}.intersection(scanned), sql
+
+
+def test_a_sample_is_counted_by_event(database: Database, planner: Planner) -> None:
+    assert len(SqlQueries(database).sample(Window(monitors=("Door",)), 2)) == 2
+    plans = list(planner.plans())
+    for plan in plans:
+        assert any("capture USING PRIMARY KEY (event_id=?)" in step for step in plan), plan
 
 
 def test_what_was_seen_in_one_capture(database: Database, planner: Planner) -> None:
