@@ -137,6 +137,11 @@ class FaceSettings(Section):
     min_score: Score = 0.6
     min_face_px: Annotated[int, Field(ge=1, le=10_000)] = 40
     min_sharpness: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 100.0
+    max_turn: Annotated[float, Field(gt=0, le=1)] = 0.35
+    outside_persons: bool = False
+    max_embeddings_per_track: Annotated[int, Field(ge=1, le=1_000)] = 5
+    gallery: Place | None = None
+    recogniser: Place | None = None
 
 
 class SimilarSettings(Section):
@@ -288,6 +293,16 @@ class Config(Section):
     def models_directory(self) -> Path:
         """[models] directory, else `models` in the service's or the user's state directory."""
         return self.models.directory or _state_directory() / "models"
+
+    @property
+    def recogniser_path(self) -> Path:
+        """[faces] recogniser, else `recogniser.bundle` beside the models."""
+        return self.faces.recogniser or self.models_directory / "recogniser.bundle"
+
+    @property
+    def gallery_path(self) -> Path:
+        """[faces] gallery, else `gallery` in the service's or the user's state directory."""
+        return self.faces.gallery or _state_directory() / "gallery"
 
     @property
     def store_root(self) -> Path:

@@ -137,6 +137,9 @@ class Gate(StrEnum):
     TOO_SMALL = "too small"
     BLURRED = "blurred"
     TURNED_AWAY = "turned away"
+    SEEN_BETTER = "seen better"
+    """The same person's face was embedded in another capture of the event, as well or better seen;
+    the identification is that one's."""
 
 
 class Identity(StrEnum):
@@ -177,9 +180,11 @@ class FaceEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face inside a person's box. Only a usable face has an embedding and an identification.
+    """A face, mostly inside a person's box. Only a usable face has an embedding; it has an
+    identification, as has one that was seen better.
 
-    `sharpness` is the variance of the Laplacian of the grey face at a fixed size (see
+    `track` tells the faces of one person in one event from those of others; it is a number that
+    means nothing else, None where nobody follows faces. `sharpness` is the variance of the Laplacian of the grey face at a fixed size (see
     `inference.faces`); larger is sharper.
     """
 
@@ -189,13 +194,15 @@ class Face:
     gate: Gate
     embedding: bytes | None = None
     identification: Identification | None = None
+    track: int | None = None
 
     # How an embedding looks in JSON; read by `annotator.wire`.
     __pydantic_config__ = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         usable = self.gate is Gate.USABLE
-        if (self.embedding is not None) != usable or (self.identification is not None) != usable:
+        named = usable or self.gate is Gate.SEEN_BETTER
+        if (self.embedding is not None) != usable or (self.identification is not None) != named:
             raise ValueError(f"a face that is {self.gate} and its embedding do not agree")
         if self.embedding is not None and len(self.embedding) != EMBEDDING_BYTES:
             raise ValueError(f"an embedding has {EMBEDDING_BYTES} bytes, not {len(self.embedding)}")
@@ -204,6 +211,16 @@ class Face:
     def verdict(self) -> str:
         """One word for people: the identity of a usable face, else the gate that stopped it."""
         return str(self.identification.identity if self.identification else self.gate)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMoment:
+    """When and where faces are looked for, so that they can be followed through an event: `event`
+    is its directory."""
+
+    event: str
+    frame: int
+    captured_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +430,93 @@ class Sighting:
     probability: float | None = None
     verdict: str | None = None
     stay: Stay | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFace:
+    """A face of the database with an embedding, and what is said of it now.
+
+    `id` holds until its capture is annotated anew. `stranger` is the number of the unknown person
+    it was grouped with. `by_hand` is True where a person named it, or said who it is not.
+    """
+
+    id: int
+    capture: Capture
+    captured_at: datetime
+    box: BoundingBox
+    evidence: FaceEvidence
+    identification: Identification
+    recogniser: str | None
+    stranger: int | None = None
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FaceQuestion:
+    """Which stored faces are meant; empty tuples and None mean all.
+
+    `names` may hold `UNKNOWN_NAME`; `paths` are captures or events relative to the store's root;
+    `by_hand` asks for faces that people spoke about, or for the others.
+    """
+
+    names: tuple[str, ...] = ()
+    strangers: tuple[int, ...] = ()
+    monitors: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    ids: tuple[int, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    by_hand: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A person's word about a face: it is `name`, or, `negated`, it is not."""
+
+    name: str
+    tagged_at: datetime
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """One face's new identification."""
+
+    face_id: int
+    before: Identification
+    after: Identification
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelling:
+    """What a relabelling changed, for people: how many faces went from one name to another, those
+    with most first; `UNKNOWN_NAME` stands for nobody known. `run` is what undoes it, None where
+    nothing was written."""
+
+    faces: int
+    changes: tuple[tuple[str, str, int], ...]
+    run: int | None = None
+
+    @property
+    def changed(self) -> int:
+        return sum(count for _, _, count in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class EventPerson:
+    """Who an event's faces say was there: a vote weighted by each face's size and sharpness.
+
+    `share` is the person's part of all weight of the event's faces that have an identification,
+    `best` the face that says it most clearly.
+    """
+
+    event: Event
+    name: str
+    share: float
+    faces: int
+    first_at: datetime
+    last_at: datetime
+    best: StoredFace
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Adapters fit these by shape; fakes pass the same contract tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -18,15 +18,22 @@ from annotator.domain import (
     CaptureQuery,
     Detection,
     Event,
+    EventPerson,
     Face,
     FaceModels,
+    FaceMoment,
+    FaceQuestion,
     Failure,
     Lease,
     Origin,
     Provenance,
     Reason,
+    Relabelling,
+    Renaming,
     Sighting,
     SkipReason,
+    StoredFace,
+    Tag,
     Totals,
     Window,
 )
@@ -87,9 +94,17 @@ class Vision(Protocol):
         """
 
     def faces(
-        self, picture: Picture, persons: Sequence[BoundingBox], settings: FaceSettings
+        self,
+        picture: Picture,
+        persons: Sequence[BoundingBox],
+        settings: FaceSettings,
+        moment: FaceMoment | None = None,
     ) -> Sequence[tuple[Face, ...]]:
-        """For each person's box its faces, gated, embedded and identified; no face twice."""
+        """For each person's box its faces, gated, embedded and identified; no face twice.
+
+        With a `moment`, faces are followed through its event, and embedded only where they are
+        seen better than before.
+        """
 
     def glance(self, picture: Picture) -> Glance:
         """What `Glance.changed` needs of a picture; small enough to keep."""
@@ -211,10 +226,44 @@ class SightingQueries(Protocol):
         """At most `count` annotated captures, spread evenly over those of the window; the same
         ones each time that nothing was annotated in between."""
 
+    def stored_faces(self, question: FaceQuestion) -> Iterator[StoredFace]:
+        """The faces with an embedding that fit, by id; streamed, for there may be very many."""
+
+    def event_people(self, window: Window) -> Iterator[EventPerson]:
+        """Each event's people, newest event first, the surest first."""
+
     def totals(self) -> Totals: ...
 
     def failures(self, limit: int | None = None) -> Iterable[Failure]:
         """Newest first."""
+
+
+class FaceBook(Protocol):
+    """What people and recognisers say of the faces of the database.
+
+    A person's word wins: nothing here changes the name of a face that was tagged, except another
+    tag, and no face gets a name that a person said it has not. A tag stays with its face when the
+    capture is annotated anew.
+    """
+
+    def relabel(
+        self, renamings: Iterable[Renaming], recogniser: str | None, *, dry_run: bool
+    ) -> Relabelling:
+        """Write new identifications in one transaction, and what was there before; the faces that
+        were seen better elsewhere follow those of their track. Counts are for all of them."""
+
+    def undo_relabelling(self) -> Relabelling:
+        """Take back the last relabelling that was not taken back; one that a tag, or a new
+        annotation, came after keeps those. Raises QueryError where there is none."""
+
+    def tag(self, face_ids: Sequence[int], tag: Tag) -> int:
+        """How many faces now say something else. Their old identification is kept."""
+
+    def untag(self, face_ids: Sequence[int]) -> int:
+        """Forget what people said of these faces; they are what they were before. How many."""
+
+    def group(self, strangers: Mapping[int, int | None]) -> None:
+        """Which stranger each face (by id) was grouped with; None with none."""
 
 
 class Watch(Protocol):

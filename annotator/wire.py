@@ -17,6 +17,7 @@ from annotator.domain import (
     Capture,
     Face,
     FaceModels,
+    FaceMoment,
     Failure,
     FileStamp,
     Reason,
@@ -137,6 +138,7 @@ class FaceTask:
     """Worker to face process, followed by a message that is the JPEG itself."""
 
     monitor: str
+    moment: FaceMoment
     persons: tuple[BoundingBox, ...]
 
 
