@@ -129,7 +129,8 @@ class DetectionSettings(Section):
 
 
 class FaceSettings(Section):
-    """[faces]: what is done inside a person's box; each key can differ per monitor."""
+    """[faces]: what is done inside a person's box; each key but those of `HOUSEHOLD` can differ per
+    monitor."""
 
     enabled: bool = True
     model: str = "auto"
@@ -137,9 +138,10 @@ class FaceSettings(Section):
     min_score: Score = 0.6
     min_face_px: Annotated[int, Field(ge=1, le=10_000)] = 40
     min_sharpness: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 100.0
-    max_turn: Annotated[float, Field(gt=0, le=1)] = 0.35
+    max_turn: Annotated[float, Field(gt=0, le=1)] = 0.4
     outside_persons: bool = False
     max_embeddings_per_track: Annotated[int, Field(ge=1, le=1_000)] = 5
+    mirrored: bool = True
     gallery: Place | None = None
     recogniser: Place | None = None
 
@@ -209,6 +211,10 @@ OVERRIDABLE: dict[str, type[Section]] = {
     "similar": SimilarSettings,
     "stationary": StationarySettings,
 }
+
+
+HOUSEHOLD = ("mirrored", "gallery", "recogniser")
+"""Keys of [faces] that hold for all monitors: a face is the same person before each of them."""
 
 
 class MonitorOverrides(Section):
@@ -371,6 +377,12 @@ def check_config(data: Mapping[str, Any], source: str) -> Config:
             for key, section in OVERRIDABLE.items():
                 if isinstance(overrides.get(key), Mapping):
                     problems += _problems(section, overrides[key], ("monitors", name, key))
+            faces = overrides.get("faces")
+            problems += [
+                f"monitors.{name}.faces.{key}: holds for all monitors; set it in [faces]"
+                for key in HOUSEHOLD
+                if isinstance(faces, Mapping) and key in faces
+            ]
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError(

@@ -184,8 +184,10 @@ class Face:
     identification, as has one that was seen better.
 
     `track` tells the faces of one person in one event from those of others; it is a number that
-    means nothing else, None where nobody follows faces. `sharpness` is the variance of the Laplacian of the grey face at a fixed size (see
-    `inference.faces`); larger is sharper.
+    means nothing else, None where nobody follows faces. `sharpness` is the variance of the
+    Laplacian of the grey face at a fixed size (see `inference.faces`); larger is sharper. `turn` is
+    how far the face is turned away (see `inference.embedder`), None where that was not measured; it
+    is for `explain` and nowhere kept.
     """
 
     box: BoundingBox
@@ -195,6 +197,7 @@ class Face:
     embedding: bytes | None = None
     identification: Identification | None = None
     track: int | None = None
+    turn: float | None = None
 
     # How an embedding looks in JSON; read by `annotator.wire`.
     __pydantic_config__ = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}  # noqa: RUF012
@@ -430,14 +433,17 @@ class Sighting:
     probability: float | None = None
     verdict: str | None = None
     stay: Stay | None = None
+    stranger: int | None = None
+    face_id: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFace:
     """A face of the database with an embedding, and what is said of it now.
 
-    `id` holds until its capture is annotated anew. `stranger` is the number of the unknown person
-    it was grouped with. `by_hand` is True where a person named it, or said who it is not.
+    `id` holds until its capture is annotated anew; no other face ever has it. `stranger` is the
+    number of the unknown person it was grouped with. `by_hand` is True where a person named it, or
+    said who it is not: those names are `denied`. `track` is as `Face` has it.
     """
 
     id: int
@@ -449,6 +455,8 @@ class StoredFace:
     recogniser: str | None
     stranger: int | None = None
     by_hand: bool = False
+    denied: tuple[str, ...] = ()
+    track: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from annotator.config import MonitorSettings
 from annotator.domain import Detection, Face, Provenance
 from annotator.filters import Check, checks, face_checks
+from annotator.pipeline import alone_faces, limits_of_alone
 from annotator.ports import Vision
 
 
@@ -48,38 +50,43 @@ def explain(
     least = min(from_score, settings.detection.lowest_score)
     lowered = settings.detection.model_copy(update={"min_score": least, "by_label": {}})
     picture = vision.decode(jpeg, lowered)
-    candidates = tuple(
+    candidates = [
         Explained(one, checks(one, picture.width, picture.height, settings.detection))
         for one in vision.objects(picture, lowered)
-    )
-    persons = [one for one in candidates if one.passed and _has_faces(one, settings)]
-    if persons:
-        faces = vision.faces(
-            picture,
-            [one.candidate.box for one in persons],
-            settings.faces.model_copy(
-                update={"min_score": min(from_score, settings.faces.min_score)}
-            ),
-        )
-        of = dict(zip(persons, faces, strict=True))
-        candidates = tuple(
-            Explained(
-                one.candidate,
-                one.checks,
-                tuple(
-                    ExplainedFace(face, face_checks(face, settings.faces))
-                    for face in of.get(one, ())
+    ]
+    persons = [at for at, one in enumerate(candidates) if one.passed and _has_faces(one, settings)]
+    if persons or (settings.faces.enabled and settings.faces.outside_persons):
+        found = iter(
+            vision.faces(
+                picture,
+                [candidates[at].candidate.box for at in persons],
+                settings.faces.model_copy(
+                    update={"min_score": min(from_score, settings.faces.min_score)}
                 ),
             )
-            for one in candidates
         )
+        for at in persons:
+            candidates[at] = replace(candidates[at], faces=_explained(next(found), settings))
+        limits = limits_of_alone(settings.detection)
+        candidates += [
+            Explained(
+                one,
+                checks(one, picture.width, picture.height, limits),
+                _explained(one.faces, settings),
+            )
+            for one in alone_faces(next(found, ()))
+        ]
     return Explanation(
         picture.width,
         picture.height,
         settings,
         vision.provenance(settings.detection),
-        candidates,
+        tuple(candidates),
     )
+
+
+def _explained(faces: Sequence[Face], settings: MonitorSettings) -> tuple[ExplainedFace, ...]:
+    return tuple(ExplainedFace(face, face_checks(face, settings.faces)) for face in faces)
 
 
 def _has_faces(one: Explained, settings: MonitorSettings) -> bool:

@@ -69,33 +69,40 @@ def _checks(
         yield Check("place", where, f"inside {names}", any(inside(spot, z) for z in included))
 
 
-def gate_of(box: BoundingBox, sharpness: float, settings: FaceSettings) -> Gate:
-    """Whether a face is good enough to be embedded; `sharpness` as `Face` has it."""
+def gate_of(box: BoundingBox, sharpness: float, turn: float | None, settings: FaceSettings) -> Gate:
+    """Whether a face is good enough to be embedded; `sharpness` and `turn` as `Face` has them."""
     if min(box.width, box.height) < settings.min_face_px:
         return Gate.TOO_SMALL
     if sharpness < settings.min_sharpness:
         return Gate.BLURRED
+    if turn is not None and turn > settings.max_turn:
+        return Gate.TURNED_AWAY
     return Gate.USABLE
 
 
 def face_checks(face: Face, settings: FaceSettings) -> tuple[Check, ...]:
     """Every limit that holds for a face."""
+    return tuple(_face_checks(face, settings))
+
+
+def _face_checks(face: Face, settings: FaceSettings) -> Iterator[Check]:
     side_px = min(face.box.width, face.box.height)
-    return (
-        _at_least("score", face.score, settings.min_score),
-        Check(
-            "size",
-            f"{side_px} px",
-            f"at least {settings.min_face_px} px",
-            side_px >= settings.min_face_px,
-        ),
-        Check(
-            "sharpness",
-            f"{face.sharpness:.0f}",
-            f"at least {settings.min_sharpness:g}",
-            face.sharpness >= settings.min_sharpness,
-        ),
+    yield _at_least("score", face.score, settings.min_score)
+    yield Check(
+        "size",
+        f"{side_px} px",
+        f"at least {settings.min_face_px} px",
+        side_px >= settings.min_face_px,
     )
+    yield Check(
+        "sharpness",
+        f"{face.sharpness:.0f}",
+        f"at least {settings.min_sharpness:g}",
+        face.sharpness >= settings.min_sharpness,
+    )
+    if face.turn is not None:
+        limit = settings.max_turn
+        yield Check("turn", f"{face.turn:.2f}", f"at most {limit:g}", face.turn <= limit)
 
 
 def foot(box: BoundingBox, width: int, height: int) -> tuple[float, float]:

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from annotator.config import MonitorSettings
+from annotator.config import DetectionSettings, MonitorSettings
 from annotator.domain import (
     Annotation,
     BoundingBox,
     Capture,
     CaptureContent,
+    Detection,
     Event,
     Face,
     FaceModels,
+    FaceMoment,
 )
 from annotator.filters import passing
 from annotator.ports import Picture, Vision
@@ -28,6 +30,9 @@ from annotator.ports import Picture, Vision
 EARLIEST_AFTER_START = timedelta(minutes=-1)
 LATEST_AFTER_START = timedelta(days=2)
 
+FACE_LABEL, FACE_CLASS_ID = "face", -1
+"""What a face in nobody's box becomes; no network knows that class."""
+
 
 def annotate(
     capture: Capture, content: CaptureContent, vision: Vision, settings: MonitorSettings
@@ -36,7 +41,7 @@ def annotate(
     picture = vision.decode(content.jpeg, settings.detection)
     annotation = see(capture, content, picture, vision, settings)
     persons = persons_of(annotation, settings)
-    if not persons:
+    if persons is None:
         return annotation
     faces = vision.faces(picture, persons, settings.faces)
     return with_faces(annotation, settings, faces, vision.face_models(settings.faces))
@@ -69,13 +74,21 @@ def see(
     )
 
 
-def persons_of(annotation: Annotation, settings: MonitorSettings) -> tuple[BoundingBox, ...]:
-    """In whose boxes the second half is to look for faces; often nobody's."""
+def persons_of(annotation: Annotation, settings: MonitorSettings) -> tuple[BoundingBox, ...] | None:
+    """In whose boxes the second half is to look for faces; None, as often, where it has nothing to
+    do."""
     if not settings.faces.enabled:
-        return ()
-    return tuple(
+        return None
+    persons = tuple(
         found.box for found in annotation.detections if found.label in settings.faces.person_labels
     )
+    return persons if persons or settings.faces.outside_persons else None
+
+
+def moment_of(annotation: Annotation) -> FaceMoment:
+    """To follow faces through the event with."""
+    capture = annotation.capture
+    return FaceMoment(capture.event.directory, capture.frame, annotation.captured_at)
 
 
 def with_faces(
@@ -84,16 +97,21 @@ def with_faces(
     faces: Sequence[tuple[Face, ...]],
     models: FaceModels,
 ) -> Annotation:
-    """The halves together; `faces` are for `persons_of`, in its order."""
+    """The halves together; `faces` are for `persons_of`, in its order, and then nobody's."""
     answers = iter(faces)
+    people = tuple(
+        found.with_faces(next(answers)) if found.label in settings.faces.person_labels else found
+        for found in annotation.detections
+    )
+    alone = passing(
+        alone_faces(next(answers, ())),
+        annotation.width,
+        annotation.height,
+        limits_of_alone(settings.detection),
+    )
     return replace(
         annotation,
-        detections=tuple(
-            found.with_faces(next(answers))
-            if found.label in settings.faces.person_labels
-            else found
-            for found in annotation.detections
-        ),
+        detections=people + alone,
         provenance=replace(
             annotation.provenance,
             face_detector=models.face_detector,
@@ -101,6 +119,18 @@ def with_faces(
             recogniser=models.recogniser,
         ),
     )
+
+
+def alone_faces(faces: Sequence[Face]) -> tuple[Detection, ...]:
+    """Faces that are in nobody's box, each as a detection of its own."""
+    return tuple(
+        Detection(FACE_LABEL, FACE_CLASS_ID, face.score, face.box, (face,)) for face in faces
+    )
+
+
+def limits_of_alone(settings: DetectionSettings) -> DetectionSettings:
+    """What holds for them: all but the choice of labels, as they were asked for by another key."""
+    return settings.model_copy(update={"labels": ()})
 
 
 def captured_at(event: Event, modified_at: datetime) -> datetime:

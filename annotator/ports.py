@@ -102,8 +102,9 @@ class Vision(Protocol):
     ) -> Sequence[tuple[Face, ...]]:
         """For each person's box its faces, gated, embedded and identified; no face twice.
 
-        With a `moment`, faces are followed through its event, and embedded only where they are
-        seen better than before.
+        With `outside_persons` one more at the end: the faces in nobody's box. With a `moment`,
+        faces are followed through its event, and embedded only where they are seen better than
+        before.
         """
 
     def glance(self, picture: Picture) -> Glance:
@@ -264,6 +265,10 @@ class FaceBook(Protocol):
 
     def group(self, strangers: Mapping[int, int | None]) -> None:
         """Which stranger each face (by id) was grouped with; None with none."""
+
+    def last_stranger(self) -> int:
+        """The highest number that a stranger ever had, also one who is nobody's any more; 0 before
+        the first. So no number comes to mean somebody else."""
 
 
 class Watch(Protocol):

@@ -26,7 +26,7 @@ from annotator.domain import (
     Reason,
 )
 from annotator.errors import AnnotatorError, CaptureUnreadable, DeviceLost, StoreUnavailable
-from annotator.pipeline import persons_of, see, with_faces
+from annotator.pipeline import moment_of, persons_of, see, with_faces
 from annotator.ports import CaptureStore, Picture, Vision
 from annotator.similar import Similar
 from annotator.wire import (
@@ -157,7 +157,8 @@ def serve_faces(connection: Connection, build_vision: Callable[[], Vision], conf
         jpeg = connection.recv_bytes()
         settings = config.for_monitor(task.monitor).faces
         try:
-            faces = vision.faces(vision.decode(jpeg, None), task.persons, settings)
+            picture = vision.decode(jpeg, None)
+            faces = vision.faces(picture, task.persons, settings, task.moment)
             say(FacesFound(tuple(faces), vision.face_models(settings)))
         except CaptureUnreadable as error:
             say(FacesRefused(error.reason, str(error)))
@@ -248,7 +249,7 @@ class _Eye:
         if glance is not None:
             self._similar.keep(annotation, glance)
         persons = persons_of(annotation, settings)
-        if persons:
+        if persons is not None:
             return self._faces.submit(_Seen(task.id, annotation, content, persons, settings))
         return _known(Done(task.id, annotation))
 
@@ -302,7 +303,8 @@ class _FaceDesk:
     def _ask(self, seen: _Seen) -> Answer:
         try:
             child = self._staffed()
-            child.send(encode_face_task(FaceTask(seen.annotation.capture.monitor, seen.persons)))
+            monitor, moment = seen.annotation.capture.monitor, moment_of(seen.annotation)
+            child.send(encode_face_task(FaceTask(monitor, moment, seen.persons)))
             child.send(seen.content.jpeg)
             answer = self._answer(child, self._patience_s)
         except ChildLost as lost:

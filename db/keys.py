@@ -129,14 +129,18 @@ CAPTURE_COLUMNS = (
 """What `capture_from` needs besides `frame` and `file_name`."""
 
 
+def event_from(row: Row[Any]) -> Event:
+    return Event(
+        monitor=row.monitor,
+        monitor_directory=row.monitor_directory,
+        path=row.event,
+        started_at=None if row.started_at is None else from_ms(row.started_at),
+    )
+
+
 def capture_from(row: Row[Any]) -> Capture:
     return Capture(
-        event=Event(
-            monitor=row.monitor,
-            monitor_directory=row.monitor_directory,
-            path=row.event,
-            started_at=None if row.started_at is None else from_ms(row.started_at),
-        ),
+        event=event_from(row),
         file_name=row.file_name or file_name_of(row.frame_format, row.frame),
         frame=row.frame,
     )

@@ -9,18 +9,22 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, func, or_, select, true
+from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, func, or_, select, true
 
 from annotator.domain import (
     UNKNOWN_NAME,
     BoundingBox,
     Capture,
     CaptureQuery,
+    Event,
+    EventPerson,
+    FaceQuestion,
     Failure,
     Identity,
     Reason,
     Sighting,
     Stay,
+    StoredFace,
     Totals,
     Window,
 )
@@ -32,11 +36,24 @@ from db.keys import (
     SKIP_REASONS,
     STAYS,
     capture_from,
+    event_from,
     failure_from,
     find_event,
 )
-from db.schema import backlog, capture, detection, event, face, failure, label, monitor, tally
-from db.values import from_ms, to_ms
+from db.schema import (
+    backlog,
+    capture,
+    detection,
+    event,
+    face,
+    failure,
+    label,
+    monitor,
+    provenance,
+    tally,
+)
+from db.stored_faces import ask_for_faces, ask_for_people
+from db.values import from_ms, printable, to_ms
 from db.windows import in_window
 
 _ROWS_AT_ONCE = 200
@@ -111,6 +128,41 @@ class SqlQueries:
                 for row in connection.execute(chosen, {"of_event": event_id, "places": places})
             ]
         return tuple(found)
+
+    def stored_faces(self, question: FaceQuestion) -> Iterator[StoredFace]:
+        """Raises QueryError at once for a monitor or name that the database never met."""
+        with self._database.reading() as connection:
+            monitor_ids = _ids(connection, monitor, question.monitors)
+            for name in question.names:
+                _check_name(connection, name)
+        return self._stream_faces(question, monitor_ids)
+
+    def _stream_faces(
+        self, question: FaceQuestion, monitor_ids: Sequence[int]
+    ) -> Iterator[StoredFace]:
+        with self._database.reading() as connection:
+            yield from ask_for_faces(connection, question, monitor_ids)
+
+    def event_people(self, window: Window) -> Iterator[EventPerson]:
+        with self._database.reading() as connection:
+            yield from ask_for_people(connection, window)
+
+    def names(self) -> tuple[str, ...]:
+        """Everybody whom a face of the database is said to be."""
+        with self._database.reading() as connection:
+            return tuple(connection.scalars(_NAMES))
+
+    def embedders(self) -> tuple[str, ...]:
+        """What faces were embedded with, as far back as the database knows."""
+        with self._database.reading() as connection:
+            made_with = connection.scalars(select(provenance.c.embedder).distinct())
+            return tuple(sorted(filter(None, made_with)))
+
+    def events_called(self, path: str) -> tuple[Event, ...]:
+        """The events with this path, below their monitor's directory or below the root."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_EVENTS_CALLED, {"called": printable(path)}).all()
+        return tuple(map(event_from, rows))
 
     def totals(self) -> Totals:
         with self._database.reading() as connection:
@@ -215,6 +267,7 @@ def _rows(*, by_face: bool) -> Select[Any]:
             face.c.name,
             face.c.probability,
             face.c.verdict,
+            face.c.stranger,
             *(face.c[side].label(f"face_{side}") for side in _SIDES),
             *CAPTURE_COLUMNS,
         )
@@ -270,6 +323,18 @@ def _places(window: Window) -> Select[Any]:
 
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
+_NAMES = select(face.c.name).where(face.c.name.is_not(None)).distinct().order_by(face.c.name)
+_EVENTS_CALLED: Select[Any] = (
+    select(event.c.id, *CAPTURE_COLUMNS)
+    .join(monitor)
+    .where(
+        or_(
+            event.c.path == bindparam("called"),
+            monitor.c.directory.concat("/").concat(event.c.path) == bindparam("called"),
+            and_(event.c.path == "", monitor.c.directory == bindparam("called")),
+        )
+    )
+)
 
 
 def _ids(connection: Connection, table: Table, names: Sequence[str]) -> list[int]:
@@ -288,8 +353,7 @@ def _check_name(connection: Connection, name: str) -> None:
     if name == UNKNOWN_NAME:
         return
     if connection.scalar(select(face.c.id).where(face.c.name == name).limit(1)) is None:
-        known = connection.scalars(select(face.c.name).where(face.c.name.is_not(None)).distinct())
-        raise _no_such("name", name, {UNKNOWN_NAME, *known})
+        raise _no_such("name", name, {UNKNOWN_NAME, *connection.scalars(_NAMES)})
 
 
 def _no_such(what: str, name: str, known: Collection[str]) -> QueryError:
@@ -322,4 +386,6 @@ def _sighting(row: Row[Any]) -> Sighting:
         probability=row.probability,
         verdict=row.verdict,
         stay=None if row.stay is None else STAYS[row.stay],
+        stranger=row.stranger,
+        face_id=row.face_id,
     )

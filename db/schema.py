@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration; a database of any other version is not read."""
 
 metadata = MetaData()
@@ -135,6 +135,13 @@ Index("detection_by_time", detection.c.captured_at, _late_first)
 Index("detection_by_label", detection.c.label_id, detection.c.captured_at, _late_first)
 Index("detection_by_monitor", detection.c.monitor_id, detection.c.captured_at, _late_first)
 
+recogniser = Table(
+    "recogniser",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
 face = Table(
     "face",
     metadata,
@@ -148,9 +155,17 @@ face = Table(
     Column("score", REAL, nullable=False),
     Column("sharpness", REAL, nullable=False),
     *_box(),
+    Column("event_id", Integer, nullable=False),
+    Column("track", Integer),
+    Column("seen_better", Integer, nullable=False),
+    Column("recogniser_id", Integer, ForeignKey("recogniser.id")),
+    Column("stranger", Integer),
+    Column("weight", REAL),  # generated: never written
     Index("face_by_detection", "detection_id"),
     Index("face_by_name", "name", "captured_at"),
     Index("face_by_verdict", "verdict", "captured_at"),
+    Index("face_by_event", "event_id", "track", "seen_better"),
+    Index("face_by_stranger", "stranger"),
 )
 
 embedding = Table(
@@ -158,6 +173,60 @@ embedding = Table(
     metadata,
     Column("face_id", Integer, ForeignKey("face.id", ondelete="CASCADE"), primary_key=True),
     Column("vector", LargeBinary, nullable=False),
+)
+
+tag = Table(
+    "tag",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("event_id", Integer, ForeignKey("event.id", ondelete="CASCADE"), nullable=False),
+    Column("frame", Integer, nullable=False),
+    Column("file_name", Text, nullable=False),
+    *_box(),
+    Column("name", Text, nullable=False),
+    Column("negated", Integer, nullable=False),
+    Column("tagged_at", Integer, nullable=False),
+    Column("face_id", Integer, ForeignKey("face.id", ondelete="SET NULL")),
+    Index("tag_by_face", "face_id", "name", unique=True),
+    Index("tag_by_capture", "event_id", "frame", "file_name"),
+)
+
+overruled = Table(
+    "overruled",
+    metadata,
+    Column("face_id", Integer, ForeignKey("face.id", ondelete="CASCADE"), primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("name", Text),
+    Column("probability", REAL),
+    Column("distance", REAL),
+    Column("recogniser_id", Integer),
+)
+
+relabelling = Table(
+    "relabelling",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ran_at", Integer, nullable=False),
+    Column("recogniser_id", Integer),
+)
+
+relabelled = Table(
+    "relabelled",
+    metadata,
+    Column(
+        "relabelling_id",
+        Integer,
+        ForeignKey("relabelling.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("face_id", Integer, primary_key=True),
+    Column("old_verdict", Text, nullable=False),
+    Column("old_name", Text),
+    Column("old_probability", REAL),
+    Column("old_distance", REAL),
+    Column("old_recogniser_id", Integer),
+    Column("verdict", Text, nullable=False),
+    Column("name", Text),
 )
 
 failure = Table(
@@ -224,6 +293,15 @@ attempt = Table(
         ["backlog.event_id", "backlog.frame", "backlog.file_name"],
         ondelete="CASCADE",
     ),
+)
+
+event_people = Table(
+    "event_people",
+    MetaData(),  # a view
+    *(Column(name, Text) for name in ("monitor", "event", "name", "best_path")),
+    Column("share", REAL),
+    *(Column(name, Integer) for name in ("faces", "by_hand", "first_at", "last_at")),
+    *(Column(name, Integer) for name in ("started_at", "event_id", "best_face_id")),
 )
 
 tally = Table(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, true
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, true
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from annotator.domain import (
@@ -17,6 +17,8 @@ from annotator.domain import (
     Event,
     Face,
     Failure,
+    Gate,
+    Identity,
     Provenance,
     Reason,
 )
@@ -43,10 +45,12 @@ from db.schema import (
     label,
     monitor,
     provenance,
+    recogniser,
     setting,
     skipped,
 )
 from db.stationary import Recorded, Stationary
+from db.tags import carry_tags
 from db.values import printable, to_ms, to_us
 
 if TYPE_CHECKING:
@@ -139,13 +143,17 @@ class _Batch:
         self._earliest_ms: dict[EventKey, int] = {}
         self._labels: dict[str, int] = {}
         self._provenances: dict[Provenance, int] = {}
+        self._recognisers: dict[str, int] = {}
         self._over: list[dict[str, Any]] = []
         self._spared: list[dict[str, Any]] = []
         self._rows: dict[Table, list[dict[str, Any]]] = {
             table: []  # in the order of the foreign keys
             for table in (capture, detection, face, embedding, failure)
         }
-        self._next_id = {table: _first_free_id(connection, table) for table in (detection, face)}
+        self._next_id = {
+            detection: (connection.scalar(_LAST_DETECTION) or 0) + 1,
+            face: (connection.scalar(_LAST_FACE) or 0) + 1,
+        }
 
     def write(self, annotations: Sequence[Annotation], failures: Sequence[Failure]) -> None:
         # A capture that comes twice counts once: with what was seen, else with what was said last.
@@ -167,6 +175,7 @@ class _Batch:
         for table, rows in self._rows.items():
             if rows:
                 self._connection.execute(insert(table), rows)
+        carry_tags(self._connection, self._rows[capture])
         for key, earliest_ms in self._earliest_ms.items():
             set_start(self._connection, key, earliest_ms)
 
@@ -188,6 +197,7 @@ class _Batch:
                 "inherited_from": source.file_name if source else None,
             }
         )
+        recogniser_id = self._recogniser_id(annotation.provenance)
         seen = []
         # Last first: an index serves "newest first" by descending id, and so gives the detections
         # of one capture, and the faces of one detection, in the order they have here.
@@ -207,20 +217,25 @@ class _Batch:
             )
             seen.append(Seen(detection_id, one.label, one.box))
             for found in reversed(one.faces):
-                self._found(found, detection_id, captured_ms)
+                its_detection = {
+                    "detection_id": detection_id,
+                    "event_id": event_key.id,
+                    "captured_at": captured_ms,
+                }
+                self._found(found, its_detection, recogniser_id)
         moment = Moment(captured_ms, event_key.id, annotation.capture.frame)
         self.recorded.append(
             Recorded(event_key.monitor_id, event_key.monitor_name, moment, tuple(seen))
         )
 
-    def _found(self, found: Face, detection_id: int, captured_ms: int) -> None:
+    def _found(self, found: Face, its_detection: dict[str, int], recogniser_id: int | None) -> None:
         face_id = self._new_id(face)
         who = found.identification
+        is_answer = who is not None and who.identity is not Identity.NO_GALLERY
         self._rows[face].append(
             {
+                **its_detection,
                 "id": face_id,
-                "detection_id": detection_id,
-                "captured_at": captured_ms,
                 "verdict": found.verdict,
                 "name": who.name if who else None,
                 "probability": who.probability if who else None,
@@ -228,6 +243,9 @@ class _Batch:
                 "score": found.score,
                 "sharpness": found.sharpness,
                 **_sides(found.box),
+                "track": found.track,
+                "seen_better": int(found.gate is Gate.SEEN_BETTER),
+                "recogniser_id": recogniser_id if is_answer else None,
             }
         )
         if found.embedding is not None:
@@ -291,20 +309,27 @@ class _Batch:
             )
         return self._provenances[one]
 
+    def _recogniser_id(self, one: Provenance) -> int | None:
+        if one.recogniser is None:
+            return None
+        if one.recogniser not in self._recognisers:
+            self._recognisers[one.recogniser] = key_of(
+                self._connection, recogniser, name=one.recogniser
+            )
+        return self._recognisers[one.recogniser]
+
     def _new_id(self, table: Table) -> int:
         self._next_id[table] += 1
         return self._next_id[table] - 1
-
-
-def _first_free_id(connection: Connection, table: Table) -> int:
-    last: int | None = connection.scalar(select(func.max(table.c.id)))
-    return (last or 0) + 1
 
 
 def _sides(box: BoundingBox) -> dict[str, int]:
     return {"xmin": box.xmin, "ymin": box.ymin, "xmax": box.xmax, "ymax": box.ymax}
 
 
+_LAST_DETECTION = select(func.max(detection.c.id))
+# The highest ever: people were told ids of faces, also of those that are gone.
+_LAST_FACE = text("SELECT seq FROM sqlite_sequence WHERE name = 'face'")
 _CAPTURE_DELETION, _BACKLOG_DELETION, *_others = (
     delete(table).where(same_capture(table)) for table in (capture, backlog, failure, skipped)
 )

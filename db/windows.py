@@ -17,7 +17,36 @@ def in_window(table: Table, window: Window) -> ColumnElement[bool]:
     As for the tree, monitors go by their name or their directory, and an event that does not tell
     its start was begun with its first capture.
     """
-    conditions = [lies_below(table, window.paths)]
+    return and_(lies_below(table, window.paths), _of_events(window))
+
+
+def event_in_window(window: Window) -> ColumnElement[bool]:
+    """Whether an event, joined with its monitor, may have captures of the window."""
+    return and_(event_meets(window.paths), _of_events(window))
+
+
+def event_meets(paths: Sequence[str]) -> ColumnElement[bool]:
+    """Whether an event, joined with its monitor, has one of these paths, or lies below or above
+    one; no path means all."""
+    directory = _below(monitor.c.directory).concat(_below(event.c.path))
+    places = [f"{printable(path).rstrip('/')}/".lstrip("/") for path in paths]
+    return (
+        or_(
+            *(
+                or_(
+                    func.substr(directory, 1, len(place)) == place,
+                    func.substr(place, 1, func.length(directory)) == directory,
+                )
+                for place in places
+            )
+        )
+        if places
+        else true()
+    )
+
+
+def _of_events(window: Window) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [true()]
     if window.monitors:
         names = [printable(name) for name in window.monitors]
         conditions.append(or_(monitor.c.name.in_(names), monitor.c.directory.in_(names)))

@@ -22,9 +22,11 @@ from annotator.cli.failures import failures
 from annotator.cli.models import models
 from annotator.cli.options import common_options
 from annotator.cli.query import query
+from annotator.cli.relabel import relabel
 from annotator.cli.service import service
 from annotator.cli.show import show
 from annotator.cli.status import status
+from annotator.cli.tag import tag
 from annotator.cli.watch import watch
 from annotator.errors import EXIT_INTERRUPTED, EXIT_OK, AnnotatorError
 
@@ -54,6 +56,8 @@ for command in (
     show,
     status,
     failures,
+    tag,
+    relabel,
     detect,
     explain,
     evaluate,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from annotator.names import stranger_name
+
 if TYPE_CHECKING:
     from annotator.domain import BoundingBox, Detection, Sighting
 
@@ -127,4 +129,6 @@ def sighting_object(sighting: Sighting) -> dict[str, Any]:
         "verdict": sighting.verdict,
         "path": sighting.path,
         "stay": sighting.stay,
+        "stranger": None if sighting.stranger is None else stranger_name(sighting.stranger),
+        "face_id": sighting.face_id,
     }

@@ -12,6 +12,8 @@ import click
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config
 from annotator.cli.when import When
+from annotator.domain import Identity
+from annotator.names import stranger_name
 
 if TYPE_CHECKING:
     from annotator.domain import Sighting
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 CSV_COLUMNS = (
     *("captured_at", "monitor", "event", "frame", "label", "id", "score"),
     *("xmin", "ymin", "xmax", "ymax", "face", "faceProba", "verdict", "path", "stay"),
+    *("stranger", "face_id"),
 )
 
 
@@ -103,6 +106,8 @@ def _table(found: Iterator[Sighting], stationary: bool) -> None:
 def _table_row(one: Sighting) -> tuple[str, ...]:
     time = one.captured_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     face = one.name or one.verdict or ""
+    if one.verdict == Identity.UNKNOWN and one.stranger is not None:
+        face = stranger_name(one.stranger)
     if one.name and one.probability is not None:
         face = f"{one.name} {one.probability:.2f}"
     # A plain folder of pictures has no events, and its frame numbers may all be the same.
@@ -118,4 +123,5 @@ def _csv_row(one: Sighting) -> tuple[object, ...]:
         *(one.monitor, one.event, one.frame, one.label, one.class_id, one.score),
         *(box.xmin, box.ymin, box.xmax, box.ymax),
         *(one.name, one.probability, one.verdict, one.path, one.stay),
+        *(None if one.stranger is None else stranger_name(one.stranger), one.face_id),
     )

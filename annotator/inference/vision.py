@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING
 
 from annotator import ports
 from annotator.config import Config, DetectionSettings, FaceSettings, InferenceSettings
-from annotator.domain import BoundingBox, Detection, Face, FaceModels, Provenance, Station
+from annotator.domain import (
+    BoundingBox,
+    Detection,
+    Face,
+    FaceModels,
+    FaceMoment,
+    Provenance,
+    Station,
+)
 from annotator.errors import ModelError
+from annotator.inference.bundle import BundleWatch
 from annotator.inference.catalogue import (
     AUTO,
     PREFERENCE,
@@ -23,19 +32,21 @@ from annotator.inference.catalogue import (
     Task,
     load_catalogue,
 )
-from annotator.inference.faces import (
+from annotator.inference.embedder import Embedder
+from annotator.inference.faces import FaceReader
+from annotator.inference.finders import (
     CALIBRATION,
-    Embedder,
+    CloseUpFinder,
     FaceFinder,
-    FaceReader,
     GraphFinder,
     HogFinder,
 )
 from annotator.inference.glance import Glance, glance
 from annotator.inference.heads import head_for
-from annotator.inference.identify import NoGallery, Recogniser
+from annotator.inference.identify import Recogniser
 from annotator.inference.image import Picture, decode
 from annotator.inference.labels import Labels, labels_inside, read_labels
+from annotator.inference.mirrored import MirroredEmbedder
 from annotator.inference.objects import ObjectDetector
 from annotator.inference.runtime import load_graph
 
@@ -45,6 +56,8 @@ if TYPE_CHECKING:
 
 HOG = "hog"
 """The face model that comes with dlib and needs no file."""
+FULL_RANGE, SHORT_RANGE = "blazeface_full_range", "blazeface_short_range"
+"""Together they are `auto`: the second one for what the first one is too close to."""
 
 ON_CPU = Station()
 MOST_TRIES = 5
@@ -55,13 +68,19 @@ ENOUGH_TRIED_S = 0.5
 def build_vision(
     config: Config, station: Station = ON_CPU, recogniser: Recogniser | None = None
 ) -> ModelVision:
-    """What a worker looks with. Loads the catalogue only; networks come when they are needed."""
+    """What a worker looks with. Loads the catalogue only; networks come when they are needed, and
+    so does the recogniser: by default that of the configuration's bundle, now and as it changes."""
+
+    def open_recogniser(embedder: str) -> Recogniser:
+        return recogniser or BundleWatch(config.recogniser_path, embedder)
+
     return ModelVision(
         load_catalogue(),
         config.models_directory,
         config.inference,
         station,
-        recogniser or NoGallery(),
+        open_recogniser,
+        mirrored=config.faces.mirrored,
     )
 
 
@@ -78,13 +97,16 @@ class ModelVision:
         models_directory: Path,
         settings: InferenceSettings,
         station: Station,
-        recogniser: Recogniser,
+        open_recogniser: Callable[[str], Recogniser],
+        *,
+        mirrored: bool,
     ):
         self._catalogue = catalogue
         self._directory = models_directory
         self._settings = settings
         self._station = station
-        self._recogniser = recogniser
+        self._open_recogniser = open_recogniser
+        self._mirrored = mirrored
         self._detectors: dict[tuple[str, str], tuple[ObjectDetector, Labels | None]] = {}
         self._finders: dict[str, FaceFinder] = {}
         self._labels: dict[Path, Labels] = {}
@@ -102,10 +124,14 @@ class ModelVision:
         return detector.detect(_decoded_here(picture), labels, settings)
 
     def faces(
-        self, picture: ports.Picture, persons: Sequence[BoundingBox], settings: FaceSettings
+        self,
+        picture: ports.Picture,
+        persons: Sequence[BoundingBox],
+        settings: FaceSettings,
+        moment: FaceMoment | None = None,
     ) -> tuple[tuple[Face, ...], ...]:
         finder = self._finder(settings.model)
-        return self._reader.read(_decoded_here(picture), persons, finder, settings)
+        return self._reader.read(_decoded_here(picture), persons, finder, settings, moment)
 
     def glance(self, picture: ports.Picture) -> Glance:
         return glance(_decoded_here(picture))
@@ -118,7 +144,7 @@ class ModelVision:
     def face_models(self, settings: FaceSettings) -> FaceModels:
         return FaceModels(
             face_detector=self._finder(settings.model).provenance,
-            embedder=self._reader.embedder,
+            embedder=self._embedder.provenance,
             recogniser=self._recogniser.provenance,
         )
 
@@ -141,7 +167,8 @@ class ModelVision:
         entries = self._catalogue.available(Task.OBJECTS, self._directory, self._station.delegate)
         if not entries:
             raise ModelError(
-                f"there is no model for objects in {self._directory}", "run `annotator models fetch`"
+                f"there is no model for objects in {self._directory}",
+                "run `annotator models fetch`",
             )
         return tuple(entry.name for entry in entries)
 
@@ -153,7 +180,15 @@ class ModelVision:
 
     @cached_property
     def _reader(self) -> FaceReader:
-        return FaceReader(Embedder(), self._recogniser)
+        return FaceReader(self._embedder, self._recogniser)
+
+    @cached_property
+    def _embedder(self) -> Embedder | MirroredEmbedder:
+        return MirroredEmbedder(Embedder()) if self._mirrored else Embedder()
+
+    @cached_property
+    def _recogniser(self) -> Recogniser:
+        return self._open_recogniser(self._embedder.provenance)
 
     def _detector(self, settings: DetectionSettings) -> tuple[ObjectDetector, Labels | None]:
         """The detector and the labels that belong to it."""
@@ -198,8 +233,13 @@ class ModelVision:
         return self._finders[model]
 
     def _new_finder(self, model: str) -> FaceFinder:
-        if model == AUTO and not self._catalogue.available(Task.FACES, self._directory, "cpu"):
-            model = HOG
+        if model == AUTO:
+            available = self._catalogue.available(Task.FACES, self._directory, "cpu")
+            here = {entry.name for entry in available}
+            if not here:
+                model = HOG
+            elif {FULL_RANGE, SHORT_RANGE} <= here:
+                return CloseUpFinder(self._finder(FULL_RANGE), self._finder(SHORT_RANGE))
         if model == HOG:
             return HogFinder()
         chosen = self._catalogue.resolve(model, Task.FACES, self._directory, "cpu")

@@ -15,7 +15,8 @@ from annotator.domain import (
     CaptureQuery,
     Detection,
     Event,
-    Face,
+    EventPerson,
+    FaceQuestion,
     Failure,
     Identity,
     Lease,
@@ -24,11 +25,13 @@ from annotator.domain import (
     Sighting,
     SkipReason,
     Stay,
+    StoredFace,
     Totals,
     Window,
 )
 from annotator.errors import QueryError
 from annotator.ports import Clock
+from tests.fakes.memory_faces import MemoryFaces, Row
 from tests.fakes.parking import Look, stays
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,7 +62,7 @@ class Waiting:
 class MemoryStore:
     """The ports `Backlog` and `AnnotationStore`; what was recorded is there to look at, by path.
 
-    `given_back` counts the captures that were put back.
+    `given_back` counts the captures that were put back; `faces` are for a MemoryFaceBook.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class MemoryStore:
         self.failures: dict[str, Failure] = {}
         self.skipped: dict[str, SkipReason] = {}
         self.given_back = 0
+        self.faces = MemoryFaces()
         self._clock = clock
         self._waiting: dict[str, Waiting] = {}
         self._leases: list[Lease] = []
@@ -225,6 +229,7 @@ class MemoryStore:
         for annotation in annotations:
             self._forget(annotation.capture.path)
             self.annotations[annotation.capture.path] = annotation
+            self.faces.record(annotation)
         for failure in failures:
             if failure.path in self.annotations:
                 self._waiting.pop(failure.path, None)
@@ -258,6 +263,7 @@ class MemoryStore:
     def _forget(self, path: str) -> None:
         for place in (self.annotations, self.failures, self.skipped, self._waiting):
             place.pop(path, None)
+        self.faces.forget(path)
 
     def oldest_waiting(self, origin: Origin) -> datetime | None:
         rows = self._waiting.values()
@@ -318,12 +324,15 @@ class MemoryQueries:
         """Of one capture what moves first, as the database has it."""
         order, stays_of = [None, *Stay], self._stays()
         for annotation in annotations:
+            path = annotation.capture.path
+            faces = self._store.faces.by_place(path)
             found = [
-                (stays_of.get((annotation.capture.path, place)), detection)
+                (stays_of.get((path, place)), place, detection)
                 for place, detection in enumerate(annotation.detections)
             ]
-            for stay, detection in sorted(found, key=lambda one: order.index(one[0])):
-                for face in detection.faces or (None,):
+            for stay, place, detection in sorted(found, key=lambda one: order.index(one[0])):
+                of_it = [faces[place, nth] for nth in range(len(detection.faces))]
+                for face in of_it or (None,):
                     yield _sighting(annotation, detection, face, stay)
 
     def _stays(self) -> dict[tuple[str, int], Stay]:
@@ -343,6 +352,19 @@ class MemoryQueries:
                 for (n, place), stay in sightings.items():
                     found[every[n].capture.path, place] = stay
         return found
+
+    def stored_faces(self, question: FaceQuestion) -> Iterator[StoredFace]:
+        known = {row.name for row in self._store.faces.rows.values()} | {UNKNOWN_NAME}
+        for name in question.names:
+            if name not in known:
+                raise QueryError(f"no name {name!r}", "ask for another")
+        return self._store.faces.stored(question)
+
+    def event_people(self, window: Window) -> Iterator[EventPerson]:
+        captures = [one.capture for one in self._in_time()]
+        events = {one.event for one in captures if _is_in(window, one)}
+        for event in sorted(events, key=lambda one: one.started_at or _LONG_AGO, reverse=True):
+            yield from self._store.faces.people(event)
 
     def totals(self) -> Totals:
         annotations = self._store.annotations.values()
@@ -372,10 +394,10 @@ class MemoryQueries:
 
 
 def _sighting(
-    annotation: Annotation, detection: Detection, face: Face | None, stay: Stay | None
+    annotation: Annotation, detection: Detection, face: Row | None, stay: Stay | None
 ) -> Sighting:
     capture = annotation.capture
-    who = face.identification if face else None
+    who = face.said if face else None
     return Sighting(
         captured_at=annotation.captured_at,
         monitor=capture.monitor,
@@ -386,11 +408,13 @@ def _sighting(
         score=detection.score,
         box=detection.box,
         path=capture.path,
-        face_box=face.box if face else None,
+        face_box=face.face.box if face else None,
         name=who.name if who else None,
         probability=who.probability if who else None,
         verdict=face.verdict if face else None,
         stay=stay,
+        stranger=face.stranger if face else None,
+        face_id=face.id if face else None,
     )
 
 

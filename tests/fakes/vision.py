@@ -20,6 +20,7 @@ from annotator.domain import (
     Detection,
     Face,
     FaceModels,
+    FaceMoment,
     Gate,
     Identification,
     Identity,
@@ -37,6 +38,7 @@ def scripted(**script: Any) -> bytes:
     """`labels=[...]` to be seen; or `crash=True`, `hang=True`, `bug=True`, `corrupt=True`.
 
     `crash_decoder` does not even get there; `crash_faces` and `hang_faces` wait for the faces.
+    `faces_alone=[[xmin, ymin, xmax, ymax]]` are in nobody's box.
     """
     return HEAD + json.dumps(script).encode() + TAIL
 
@@ -66,6 +68,7 @@ class ScriptedVision:
     def __init__(self, station: Station | None = None, device: Path | None = None) -> None:
         self._station = station or Station()
         self._device = device if self._station.delegate == "edgetpu" else None
+        self._tracks: dict[tuple[str, BoundingBox], int] = {}
 
     def decode(self, jpeg: bytes, settings: DetectionSettings | None) -> ScriptedPicture:
         script = json.loads(jpeg.removeprefix(HEAD).removesuffix(TAIL))
@@ -92,14 +95,33 @@ class ScriptedVision:
         )
 
     def faces(
-        self, picture: ScriptedPicture, persons: Sequence[BoundingBox], settings: FaceSettings
+        self,
+        picture: ScriptedPicture,
+        persons: Sequence[BoundingBox],
+        settings: FaceSettings,
+        moment: FaceMoment | None = None,
     ) -> Sequence[tuple[Face, ...]]:
         if picture.script.get("crash_faces"):
             os.kill(os.getpid(), signal.SIGSEGV)
         if picture.script.get("hang_faces"):
             signal.pause()
+        faces = [(self._face(person, moment),) for person in persons]
+        if settings.outside_persons:
+            passers_by = [BoundingBox(*box) for box in picture.script.get("faces_alone", [])]
+            faces.append(tuple(self._face(box, moment) for box in passers_by))
+        return faces
+
+    def _face(self, box: BoundingBox, moment: FaceMoment | None) -> Face:
         nobody = Identification(Identity.NO_GALLERY)
-        return [(Face(person, 0.8, 100.0, Gate.USABLE, bytes(512), nobody),) for person in persons]
+        if moment is None:
+            return Face(box, 0.8, 100.0, Gate.USABLE, bytes(512), nobody, turn=0.1)
+        # Who stands in the same place is the same person.
+        place = moment.event, box
+        first = place not in self._tracks
+        track = self._tracks.setdefault(place, moment.frame << 32 | box.xmin)
+        if first:
+            return Face(box, 0.8, 100.0, Gate.USABLE, bytes(512), nobody, track)
+        return Face(box, 0.8, 100.0, Gate.SEEN_BETTER, None, nobody, track)
 
     def glance(self, picture: ScriptedPicture) -> ScriptedGlance:
         return ScriptedGlance(picture.script.get("view", 0.0))

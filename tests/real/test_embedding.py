@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from annotator.domain import BoundingBox
-from annotator.inference.faces import Embedder
+from annotator.inference.embedder import Embedder
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("face_recognition") is None,
@@ -73,7 +73,7 @@ def test_embeddings_are_those_of_face_recognition(shared: Path) -> None:
         for (top, right, bottom, left), theirs in answers:
             # dlib's maxima are inclusive; a box of ours begins inside the picture.
             box = BoundingBox(max(left, 0), max(top, 0), right + 1, bottom + 1)
-            ours = np.frombuffer(embedder.embed(pixels, box), dtype="<f4")
+            ours = np.frombuffer(embedder.embed(pixels, embedder.align(pixels, box)), dtype="<f4")
             assert np.linalg.norm(ours - np.array(theirs)) < 1e-5
             compared += 1
     assert compared >= 8

@@ -59,7 +59,9 @@ def test_the_cat_of_corals_own_test(
 def test_auto_takes_the_best_set_that_is_there(vision: ModelVision) -> None:
     assert vision.provenance(DetectionSettings()).detector == "coco_ssd_mobilenet_v1@e4b118e5e453"
     used = vision.face_models(FaceSettings())
-    assert used.face_detector == "blazeface_full_range@2c3728e6da56"
+    full_range, short_range = used.face_detector.split(" + ")
+    assert full_range == "blazeface_full_range@2c3728e6da56"
+    assert short_range.startswith("blazeface_short_range@")
     assert used.recogniser is None
 
 

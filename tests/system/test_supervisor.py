@@ -13,7 +13,7 @@ import pytest
 from annotator.child import Child, Graveyard
 from annotator.clock import SystemClock
 from annotator.config import WatchSettings, WorkerSettings
-from annotator.domain import Capture, Event, Origin, Reason, Station
+from annotator.domain import Capture, Event, Gate, Origin, Reason, Station
 from annotator.errors import RuntimeUnavailable
 from annotator.supervisor import Supervisor
 from annotator.wire import Answer, decode_answer
@@ -160,6 +160,19 @@ def test_a_face_that_takes_down_its_process_costs_nobody_else(
     assert desk.memory.failures[bad.path].attempts == 2
     assert len(desk.memory.annotations) == 6
     assert all(one.detections[0].faces for one in desk.memory.annotations.values())
+
+
+def test_faces_are_followed_through_an_event(desk: Desk) -> None:
+    for frame in range(1, 5):
+        desk.enqueue(frame, labels=["person"])
+    other = Event("Door", "Door", "24/05/01/12/30/00", START)
+    one_more = desk.write(9, scripted(labels=["person"]), other)
+    desk.memory.add([one_more], Origin.LIVE)
+    desk.run()
+    faces = {path: one.detections[0].faces[0] for path, one in desk.memory.annotations.items()}
+    assert faces.pop(one_more.path).gate is Gate.USABLE
+    assert sorted(face.gate for face in faces.values()) == 3 * ["seen better"] + ["usable"]
+    assert len({face.track for face in faces.values()}) == 1
 
 
 def test_a_worker_killed_from_outside_loses_nothing(desk: Desk) -> None:

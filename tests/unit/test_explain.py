@@ -34,6 +34,7 @@ def test_faces_are_looked_for_in_those_that_passed() -> None:
         "score": ("0.80", True),
         "size": ("8 px", False),
         "sharpness": ("100", True),
+        "turn": ("0.10", True),
     }
 
 
@@ -41,3 +42,19 @@ def test_a_score_that_fails_is_shown_all_the_same() -> None:
     told = explained(["car"], min_score=0.95)
     assert not told.candidates[0].passed
     assert told.candidates[0].checks[0].limit == "at least 0.95"
+
+
+def test_faces_in_nobodys_box_are_candidates_too() -> None:
+    settings = {
+        "faces": {"outside_persons": True},
+        "detection": {"labels": ["person"], "ignore": [STREET]},
+    }
+    config = check_config({"monitors": {"Door": settings}}, "test").for_monitor("Door")
+    jpeg = scripted(labels=["car"], faces_alone=[[2, 10, 12, 40], [200, 10, 230, 40]])
+    told = explain(jpeg, ScriptedVision(), config, from_score=0.2).candidates
+    assert [(one.candidate.label, one.passed) for one in told] == [
+        ("car", False),
+        ("face", False),
+        ("face", True),
+    ]
+    assert [len(one.faces) for one in told] == [0, 1, 1]

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.config import DetectionSettings, Zone
-from annotator.domain import BoundingBox, Detection
-from annotator.filters import checks, foot, inside, passing
+from annotator.config import DetectionSettings, FaceSettings, Zone
+from annotator.domain import BoundingBox, Detection, Face, Gate
+from annotator.filters import checks, face_checks, foot, gate_of, inside, passing
 
 WIDTH, HEIGHT = 200, 100
 
@@ -116,3 +116,24 @@ def test_a_foot_is_on_the_boxs_lower_edge(x: int, y: int, width: int, height: in
     across, down = foot(box, WIDTH, HEIGHT)
     assert box.xmin <= across * WIDTH <= box.xmax
     assert down * HEIGHT == pytest.approx(box.ymax)
+
+
+@pytest.mark.parametrize(
+    ("side_px", "sharpness", "turn", "gate"),
+    [
+        (40, 100, 0.4, Gate.USABLE),
+        (39, 99, 0.41, Gate.TOO_SMALL),
+        (40, 99, 0.41, Gate.BLURRED),
+        (40, 100, 0.41, Gate.TURNED_AWAY),
+        (40, 100, None, Gate.USABLE),
+    ],
+)
+def test_a_face_is_stopped_by_its_first_gate_and_shown_all(
+    side_px: int, sharpness: float, turn: float | None, gate: Gate
+) -> None:
+    settings = FaceSettings()
+    box = BoundingBox(0, 0, side_px, 60)
+    assert gate_of(box, sharpness, turn, settings) is gate
+    told = face_checks(Face(box, 0.9, sharpness, Gate.BLURRED, turn=turn), settings)
+    assert [one.name for one in told][3:] == (["turn"] if turn is not None else [])
+    assert all(one.passed for one in told) == (gate is Gate.USABLE)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from annotator.config import Config, check_config
-from annotator.domain import Capture, CaptureContent, Event, Reason
+from annotator.domain import Annotation, Capture, CaptureContent, Event, FaceMoment, Reason
 from annotator.errors import CaptureUnreadable
-from annotator.pipeline import annotate, captured_at
+from annotator.pipeline import annotate, captured_at, moment_of
 from tests.fakes.vision import ScriptedVision, scripted
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -15,7 +15,7 @@ EVENT = Event("Door", "1", "24/05/01/12/00/00", START)
 CAPTURE = Capture(EVENT, "00001-capture.jpg", 1)
 
 
-def look(config: Config | None = None, **script: object) -> object:
+def look(config: Config | None = None, **script: object) -> Annotation:
     settings = (config or Config()).for_monitor("Door")
     return annotate(CAPTURE, CaptureContent(scripted(**script), START), ScriptedVision(), settings)
 
@@ -45,6 +45,36 @@ def test_could_not_look_is_not_an_annotation() -> None:
 def test_faces_can_be_switched_off_for_one_monitor() -> None:
     config = check_config({"monitors": {"Door": {"faces": {"enabled": False}}}}, "test")
     assert look(config, labels=["person"]).detections[0].faces == ()
+
+
+ALONE = [[200, 10, 230, 40]]
+
+
+def test_a_face_in_nobodys_box_is_a_detection_where_that_is_asked_for() -> None:
+    assert look(labels=["car"], faces_alone=ALONE).detections[1:] == ()
+    config = check_config({"monitors": {"Door": {"faces": {"outside_persons": True}}}}, "test")
+    car, face = look(config, labels=["car"], faces_alone=ALONE).detections
+    assert (car.faces, face.label, face.class_id) == ((), "face", -1)
+    (own,) = face.faces
+    assert (face.box, face.score) == (own.box, own.score)
+
+
+def test_labels_do_not_choose_such_faces_but_other_limits_do() -> None:
+    street = {"name": "street", "points": [[0.3, 0], [1, 0], [1, 1], [0.3, 1]]}
+
+    def seen(**detection: object) -> list[str]:
+        settings = {"faces": {"outside_persons": True}, "detection": detection}
+        config = check_config({"monitors": {"Door": settings}}, "test")
+        return [one.label for one in look(config, faces_alone=ALONE).detections]
+
+    assert seen(labels=["car"]) == ["face"]
+    assert seen(ignore=[street]) == []
+    assert seen(by_label={"face": {"min_score": 0.9}}) == []
+
+
+def test_faces_are_followed_where_and_when_they_are_seen() -> None:
+    moment = moment_of(look(labels=["person"]))
+    assert moment == FaceMoment("1/24/05/01/12/00/00", 1, START)
 
 
 @pytest.mark.parametrize(

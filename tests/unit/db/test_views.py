@@ -100,6 +100,12 @@ def test_sightings(plain: sqlite3.Connection) -> None:
         "class_id": 0,
         "stay": None,
         "stationary_id": None,
+        "track": None,
+        "seen_better": 0,
+        "stranger": None,
+        "weight": pytest.approx(28 * 120.5 / 420.5),
+        "by_hand": 0,
+        "recogniser": None,
     }
 
 

@@ -1,0 +1,113 @@
+"""Which faces a person means: a face's id, a stranger, an event or a capture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator.domain import UNKNOWN_NAME, FaceQuestion, StoredFace
+from annotator.errors import QueryError
+from annotator.names import stranger_name, stranger_number
+
+if TYPE_CHECKING:
+    from db.queries import SqlQueries
+
+
+def faces_meant(
+    queries: SqlQueries, root: Path | None, target: str, denied: str | None, *, everybody: bool
+) -> list[int]:
+    """The ids of the faces of one target, among them only those with an embedding.
+
+    Of an event or a capture all faces have to be one person's, unless `everybody` is meant. A name
+    that is `denied` is meant for the faces that have it, if any do.
+    """
+    if target.isdecimal():
+        return [int(target)]
+    stranger = stranger_number(target)
+    if stranger is not None:
+        faces = list(queries.stored_faces(FaceQuestion(strangers=(stranger,))))
+        if not faces:
+            raise QueryError(
+                f"no face is of {stranger_name(stranger)}", "`trainer cluster` finds strangers"
+            )
+        return [face.id for face in faces]
+    faces = _faces_at(queries, root, target)
+    if denied is not None:
+        faces = [face for face in faces if face.identification.name == denied] or faces
+    people = people_of(faces)
+    if len(people) > 1 and not everybody:
+        raise QueryError(
+            f"{target} shows {len(people)} people:\n"
+            + "\n".join(f"  {_description(person)}" for person in people),
+            "name the faces by their numbers, or mean them all with --all",
+        )
+    return [face.id for face in faces]
+
+
+def people_of(faces: Iterable[StoredFace]) -> list[list[StoredFace]]:
+    """Faces of one event by whose they seem to be.
+
+    The faces of a track are one person's, and so are tracks that are all said to be the same.
+    Without tracks, faces that are said to be the same are one person's, but in one capture nobody
+    is there twice.
+    """
+    tracks: dict[tuple[object, ...], list[StoredFace]] = {}
+    for face in faces:
+        key: tuple[object, ...] = ("track", face.track)
+        nth = 0
+        while face.track is None:
+            key = ("name", face.identification.name, nth)
+            if all(face.capture != other.capture for other in tracks.get(key, ())):
+                break
+            nth += 1
+        tracks.setdefault(key, []).append(face)
+    people: dict[object, list[StoredFace]] = {}
+    for key, members in tracks.items():
+        names = {one.identification.name for one in members} - {None}
+        is_named = key[0] == "track" and len(names) == 1
+        people.setdefault(names.pop() if is_named else key, []).extend(members)
+    return list(people.values())
+
+
+def _description(person: Sequence[StoredFace]) -> str:
+    names = sorted({one.identification.name or UNKNOWN_NAME for one in person})
+    ids = ", ".join(str(one.id) for one in person[:8]) + (", ..." if len(person) > 8 else "")
+    return f"{' or '.join(names)}: {'face' if len(person) == 1 else 'faces'} {ids}"
+
+
+def _faces_at(queries: SqlQueries, root: Path | None, target: str) -> list[StoredFace]:
+    """The faces of the event or capture at a path."""
+    path = _below(root, target)
+    events = queries.events_called(path)
+    if len(events) > 1:
+        raise QueryError(
+            f"{path} is an event of several monitors",
+            f"say which: {', '.join(sorted(one.directory for one in events))}",
+        )
+    asked = FaceQuestion(paths=(events[0].directory if events else path,))
+    faces = [
+        face
+        for face in queries.stored_faces(asked)
+        if (face.capture.event == events[0] if events else face.capture.path == path)
+    ]
+    if not faces:
+        raise QueryError(
+            f"{target} is no event or capture with a face that could be told",
+            "give one as `annotator query` prints it, a `face_id` of `annotator query --format "
+            "jsonl`, or a stranger such as stranger-017",
+        )
+    return faces
+
+
+def _below(root: Path | None, target: str) -> str:
+    """A path as typed, relative to the store where it lies in it."""
+    path = Path(target)
+    if root is not None:
+        if path.exists():
+            path = path.resolve()
+        for place in (root, root.resolve()):
+            if path.is_relative_to(place):
+                path = path.relative_to(place)
+                break
+    return "" if path == Path() else path.as_posix()

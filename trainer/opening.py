@@ -1,0 +1,35 @@
+"""The database, for the trainer's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from annotator.config import Config
+
+if TYPE_CHECKING:
+    from annotator.ports import FaceBook
+    from db.queries import SqlQueries
+
+
+@contextmanager
+def questions(config: Config) -> Iterator[SqlQueries]:
+    """Read-only; a running daemon does not mind. Raises DatabaseError."""
+    from db.engine import open_read_only
+    from db.queries import SqlQueries
+
+    with open_read_only(config.database_path) as database:
+        yield SqlQueries(database)
+
+
+@contextmanager
+def face_book(config: Config) -> Iterator[FaceBook]:
+    """To write in a database that is there; a running daemon waits. Raises DatabaseError."""
+    from annotator.clock import SystemClock
+    from db.engine import open_database, open_read_only
+    from db.face_book import SqlFaceBook
+
+    open_read_only(config.database_path).close()  # else it would be made
+    with open_database(config.database_path, forbidden_root=config.store.root) as database:
+        yield SqlFaceBook(database, SystemClock())
