@@ -141,7 +141,8 @@ class ModelVision:
         entries = self._catalogue.available(Task.OBJECTS, self._directory, self._station.delegate)
         if not entries:
             raise ModelError(
-                f"there is no model for objects in {self._directory}", "run `annotator models fetch`"
+                f"there is no model for objects in {self._directory}",
+                "run `annotator models fetch`",
             )
         return tuple(entry.name for entry in entries)
 
