@@ -398,7 +398,7 @@ class CaptureQuery:
     """A question about past sightings; empty tuples and None filter nothing.
 
     `names` may hold `UNKNOWN_NAME` for faces that are nobody in the gallery. `since` is inclusive,
-    `until` exclusive. What is only still there (`Stay`) is left out unless `stationary` asks for it.
+    `until` exclusive. What is only still there (`Stay`) is left out, unless `stationary`.
     """
 
     monitors: tuple[str, ...] = ()

@@ -145,9 +145,7 @@ class Supervisor:
     @property
     def stood_in_for(self) -> tuple[str, ...]:
         """The devices that are away, and whose work the CPU does."""
-        return tuple(
-            str(post.ladder.home) for post in self._posts if post.ladder.station.fallback
-        )
+        return tuple(str(post.ladder.home) for post in self._posts if post.ladder.station.fallback)
 
     @property
     def idle(self) -> bool:

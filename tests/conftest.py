@@ -10,6 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+# Before any test imports it: its asserts then say what they compared.
+pytest.register_assert_rewrite("tests.contracts.backlog")
+
 SHARED = Path(os.environ.get("ANNOTATOR_SHARED") or Path(__file__).parents[2] / "shared")
 
 

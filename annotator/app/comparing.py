@@ -101,7 +101,7 @@ def compare(
     return duel.result()
 
 
-def draw_difference(config: Config, one: Difference, names: tuple[str, str], output: Path) -> Path:
+def draw_difference(config: Config, one: Difference, output: Path) -> Path:
     """The picture with what both see and what each sees alone."""
     from annotator.nvr.tree import open_tree
     from annotator.view.compared import draw_comparison
@@ -112,7 +112,6 @@ def draw_difference(config: Config, one: Difference, names: tuple[str, str], out
     assert capture is not None, "it came from there"
     drawn = draw_comparison(
         tree.read(capture).jpeg,
-        names,
         both=one.both,
         only=(one.only_a, one.only_b),
         max_megapixels=config.inference.max_megapixels,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ class BackfillState:
     added: int = 0
     unlistable: int = 0
     progress: Progress | None = None
+    counted_at_s: float = -math.inf
 
 
 def backfill(
@@ -83,7 +85,7 @@ def backfill(
                     state.walking = reconciliation.running
                     _work(supervisor, backlog, reconciliation, state)
                     tell(state)
-                    if not state.walking and state.waiting == 0:
+                    if not state.walking and _is_over(supervisor, state):
                         break
                 else:
                     state.interrupted = True
@@ -116,7 +118,7 @@ def redo_fallback(
             while not signalled:
                 _work(supervisor, backlog, None, state)
                 tell(state)
-                if state.waiting == 0:
+                if _is_over(supervisor, state):
                     break
             else:
                 state.interrupted = True
@@ -140,8 +142,16 @@ def _work(
         state.done = max(0, state.added - state.waiting)
         return
     supervisor.turn(TURN_S, [walk.connection] if walk and walk.connection else [])
-    state.waiting = backlog.waiting()
+    # Counting costs half as much as all else that is done here for a capture.
+    now_s = SystemClock().monotonic()
+    if supervisor.idle or now_s - state.counted_at_s >= TURN_S:
+        state.waiting, state.counted_at_s = backlog.waiting(), now_s
     state.done = supervisor.progress.annotated + supervisor.progress.failed
+
+
+def _is_over(supervisor: Supervisor | None, state: BackfillState) -> bool:
+    """Nothing waits. Counted just now, if nothing is in hand."""
+    return state.waiting == 0 and (supervisor is None or supervisor.idle)
 
 
 def watch(config: Config) -> None:

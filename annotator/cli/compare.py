@@ -66,10 +66,9 @@ def compare(
         output.json_array([_object(compared)])
     else:
         _show(compared)
-    names = compared.a.model.partition("@")[0], compared.b.model.partition("@")[0]
     for one in compared.differences if save else ():
         assert save is not None
-        output.note(f"wrote {comparing.draw_difference(config, one, names, save)}")
+        output.note(f"wrote {comparing.draw_difference(config, one, save)}")
     for path, message in compared.left_out:
         output.warn(f"{path}: {message}")
     return EXIT_PARTIAL if compared.left_out else EXIT_OK

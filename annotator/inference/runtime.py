@@ -204,7 +204,7 @@ def _input_lookup(tensor: dict[str, Any], input_range: InputRange) -> NDArray[An
     """What each pixel value 0..255 becomes; None where it is fed as it is.
 
     uint8 networks that read -1 to 1 take pixels as they are by TensorFlow's agreement, whatever
-    scale the file gives. Otherwise an integer input holds the real value by its scale and zero point.
+    scale the file gives. Otherwise an integer input holds the real value by its quantisation.
     """
     import numpy as np
 

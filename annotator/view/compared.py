@@ -14,22 +14,16 @@ SIDES: tuple[Colour, Colour] = ((0, 158, 115), (213, 94, 0))
 
 def draw_comparison(
     jpeg: bytes,
-    names: tuple[str, str],
     *,
     both: Sequence[Detection],
     only: tuple[Sequence[Detection], Sequence[Detection]],
     max_megapixels: float,
 ) -> bytes:
-    """The picture as a JPEG. Raises CaptureUnreadable."""
+    """The picture as a JPEG; the detectors are A and B. Raises CaptureUnreadable."""
     marks = [Mark(one.box, f"{one.label} {one.score:.2f}", label_colour(one.label)) for one in both]
-    for side, seen in enumerate(only):
+    for side, name, seen in zip(SIDES, "AB", only, strict=True):
         marks += [
-            Mark(
-                one.box,
-                f"only {names[side]}: {one.label} {one.score:.2f}",
-                SIDES[side],
-                dashed=side == 1,
-            )
+            Mark(one.box, f"only {name}: {one.label} {one.score:.2f}", side, dashed=name == "B")
             for one in seen
         ]
     return draw_marks(jpeg, marks, max_megapixels=max_megapixels)

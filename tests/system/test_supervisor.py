@@ -317,11 +317,15 @@ def test_the_cpu_stands_in_until_the_device_is_back(
     assert not tpu_desk.memory.failures, "no capture is to blame for a device"
 
     device.write_text("well")
-    before = tpu_desk.supervisor.worker_pids
-    tpu_desk.run(until=lambda: tpu_desk.supervisor.worker_pids not in (before, ()))
-    tpu_desk.enqueue(4, labels=["car"])
-    tpu_desk.run()
+    for frame in range(4, 24):
+        before = tpu_desk.supervisor.worker_pids
+        tpu_desk.run(until=lambda: tpu_desk.supervisor.worker_pids not in (before, ()))  # noqa: B023
+        tpu_desk.enqueue(frame, labels=["car"])
+        tpu_desk.run()
+        if made_by(tpu_desk)[-1] == TPU:
+            break  # on a busy machine its new worker may come too late, and the CPU is asked again
     assert made_by(tpu_desk)[-1] == TPU
+    assert not tpu_desk.memory.failures
 
 
 def test_without_a_device_at_start_the_cpu_begins(tpu_desk: Desk, device: Path) -> None:

@@ -10,8 +10,6 @@ import pytest
 
 from db.engine import Database, open_database
 
-pytest.register_assert_rewrite("tests.contracts.backlog")
-
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -23,6 +23,10 @@ from annotator.inference.fetch import Progress, fetch, fetch_best
 BEST, SECOND, FACES, TWIN = (bytes([65 + i]) * (70_000 + i) for i in range(4))
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that closing waits for them
+
+
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
@@ -40,7 +44,7 @@ class Home:
 def home(tmp_path: Path) -> Iterator[Home]:
     folder = tmp_path / "home"
     folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+    with _Server(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield Home(folder, f"http://127.0.0.1:{server.server_port}")
