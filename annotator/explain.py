@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from annotator.config import MonitorSettings
 from annotator.domain import Detection, Face, Provenance
-from annotator.filters import Check, checks, face_checks
-from annotator.pipeline import alone_faces, limits_of_alone
+from annotator.filters import Check, alone_faces, checks, face_checks, limits_of_alone
 from annotator.ports import Vision
 
 

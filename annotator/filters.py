@@ -14,6 +14,9 @@ from annotator.domain import BoundingBox, Detection, Face, Gate
 
 _NO_LIMITS = LabelLimits()
 
+FACE_LABEL, FACE_CLASS_ID = "face", -1
+"""What a face in nobody's box becomes; no network knows that class."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -67,6 +70,18 @@ def _checks(
     if included:
         names = " or ".join(zone.name for zone in included)
         yield Check("place", where, f"inside {names}", any(inside(spot, z) for z in included))
+
+
+def alone_faces(faces: Sequence[Face]) -> tuple[Detection, ...]:
+    """Faces that are in nobody's box, each as a detection of its own."""
+    return tuple(
+        Detection(FACE_LABEL, FACE_CLASS_ID, face.score, face.box, (face,)) for face in faces
+    )
+
+
+def limits_of_alone(settings: DetectionSettings) -> DetectionSettings:
+    """What holds for them: all but the choice of labels, as they were asked for by another key."""
+    return settings.model_copy(update={"labels": ()})
 
 
 def gate_of(box: BoundingBox, sharpness: float, turn: float | None, settings: FaceSettings) -> Gate:

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from annotator.config import DetectionSettings, MonitorSettings
+from annotator.config import MonitorSettings
 from annotator.domain import (
     Annotation,
     BoundingBox,
     Capture,
     CaptureContent,
-    Detection,
     Event,
     Face,
     FaceModels,
     FaceMoment,
 )
-from annotator.filters import passing
+from annotator.filters import alone_faces, limits_of_alone, passing
 from annotator.ports import Picture, Vision
 
 # A file's time is believed from a little before its event began (clocks differ) to two days after
@@ -29,9 +28,6 @@ from annotator.ports import Picture, Vision
 # copied, and the copy's time says nothing about the picture.
 EARLIEST_AFTER_START = timedelta(minutes=-1)
 LATEST_AFTER_START = timedelta(days=2)
-
-FACE_LABEL, FACE_CLASS_ID = "face", -1
-"""What a face in nobody's box becomes; no network knows that class."""
 
 
 def annotate(
@@ -119,18 +115,6 @@ def with_faces(
             recogniser=models.recogniser,
         ),
     )
-
-
-def alone_faces(faces: Sequence[Face]) -> tuple[Detection, ...]:
-    """Faces that are in nobody's box, each as a detection of its own."""
-    return tuple(
-        Detection(FACE_LABEL, FACE_CLASS_ID, face.score, face.box, (face,)) for face in faces
-    )
-
-
-def limits_of_alone(settings: DetectionSettings) -> DetectionSettings:
-    """What holds for them: all but the choice of labels, as they were asked for by another key."""
-    return settings.model_copy(update={"labels": ()})
 
 
 def captured_at(event: Event, modified_at: datetime) -> datetime:

@@ -144,7 +144,7 @@ def begin_late(path: Path) -> None:
                  NULL, NULL);
             INSERT INTO face VALUES
                 ({LAST_DETECTION_ID}, {LAST_DETECTION_ID}, 0, 'blurred', NULL, NULL, NULL,
-                 0.5, 0, 0, 0, 1, 1);
+                 0.5, 0, 0, 0, 1, 1, {LAST_EVENT_ID}, NULL, 0, NULL, NULL);
             """
         )
 

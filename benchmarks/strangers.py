@@ -32,6 +32,7 @@ from annotator.domain import Face, FaceEvidence
 from annotator.inference.identify import NoGallery, embeddings_of
 from annotator.inference.vision import build_vision
 from trainer.check import Kind, check_gallery
+from trainer.clouds import people_of, stranger_score
 from trainer.cluster import MIN_FACES
 from trainer.gallery import Look, pictures_of, whole_picture
 from trainer.linkage import alike
@@ -42,6 +43,8 @@ DISTANCES = (0.50, 0.52, 0.54, 0.56, 0.58, 0.60, 0.62)
 CAMERA_PX = (80, 60, 40)
 DRAWS = 10
 MISTAKES = 0.05
+ASKED_FROM = 15
+"""Everybody's first so many pictures are learned from, at most; the others are asked about."""
 WRONG = frozenset({Kind.MISLABELLED, Kind.OUTLIER})
 
 
@@ -74,6 +77,10 @@ def main() -> None:
     print("|".join(4 * ["---"]))
     print(" | ".join(_swapped(known)))
     print(" | ".join(_added(known, [one for one in plain if not one.known])))
+    print("\npictures | named right")
+    print("---|---")
+    for count in (1, 2, 3, 5, 8, 10):
+        print(f"{count} | {_named_right(known, count):.3f}")
     return None
 
 
@@ -142,6 +149,23 @@ def _added(known: Sequence[Picture], strangers: Sequence[Picture]) -> Iterator[s
     yield f"{found / added:.3f}"
     yield "-"
     yield f"{alarms} of {len(known) * DRAWS}"
+
+
+def _named_right(known: Sequence[Picture], count: int) -> float:
+    """The share of other faces that are named right where everybody has so many pictures."""
+    faces = [one for one in _by_person(known) if len(one) > ASKED_FROM]
+    owner = np.repeat(np.arange(len(faces), dtype=np.int32), count)
+    threshold = stranger_score(0.005, len(faces))
+    right = asked = 0
+    for draw in range(DRAWS):
+        dice = np.random.default_rng(draw)
+        shuffled = [dice.permutation(one) for one in faces]
+        people = people_of(np.concatenate([one[:count] for one in shuffled]), owner, len(faces))
+        for person, own in enumerate(shuffled):
+            scores = people.scores(own[ASKED_FROM:])
+            right += ((scores.argmax(axis=1) == person) & (scores.max(axis=1) > threshold)).sum()
+            asked += len(scores)
+    return float(right / asked)
 
 
 def _doubted(samples: Sequence[Sample]) -> dict[str, str]:

@@ -22,7 +22,7 @@ MAX_DISTANCE = 0.56
 people hardly ever become one; of most people nearly all faces are together."""
 MIN_FACES = 3
 MAX_FACES = 200_000
-"""Some 200 MB."""
+"""Some 320 MB."""
 MOST = 10.0
 """No number of an embedding is larger: its 128 squares add up to about 2."""
 BEST_FACES = 24

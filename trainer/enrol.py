@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotator.errors import QueryError, StoreError
+from annotator.domain import Reason
+from annotator.errors import CaptureUnreadable, QueryError, StoreError
 from annotator.names import person_name
 from trainer.crops import write_file
-from trainer.extract import pictures_below
+from trainer.extract import picture_bytes, pictures_below
 from trainer.gallery import SUFFIXES
 from trainer.samples import UNKNOWN_FOLDER
 
 JPEG_MAGIC = b"\xff\xd8\xff"
-MAX_PICTURE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ def copy_pictures(paths: Sequence[Path], gallery: Path, name: str) -> Copied:
     for path in (found for one in paths for found in _files_at(one)):
         try:
             content = _content(path)
-        except (OSError, ValueError) as error:
-            refused.append(Refused(path, str(getattr(error, "strerror", None) or error)))
+        except CaptureUnreadable as error:
+            refused.append(Refused(path, str(error)))
             continue
         digest = _digest(content)
         if digest in known:
@@ -110,12 +110,10 @@ def _unusable(error: OSError) -> StoreError:
 
 
 def _content(path: Path) -> bytes:
-    """Raises OSError, or ValueError for what is no JPEG, or no picture that anybody takes."""
-    if path.stat().st_size > MAX_PICTURE_BYTES:
-        raise ValueError(f"it is larger than {MAX_PICTURE_BYTES >> 20} MB")
-    content = path.read_bytes()
+    """Raises CaptureUnreadable, also for what is no JPEG."""
+    content = picture_bytes(path)
     if not content.startswith(JPEG_MAGIC):
-        raise ValueError("it is not a JPEG; save it as one")
+        raise CaptureUnreadable(Reason.NOT_JPEG, "it is not a JPEG; save it as one")
     return content
 
 

@@ -9,13 +9,22 @@ from heapq import heappush, heappushpop
 from pathlib import Path, PurePosixPath
 
 from annotator.config import MonitorSettings
-from annotator.domain import BoundingBox, Capture, CaptureQuery, FaceQuestion, Gate, Identity
+from annotator.domain import (
+    BoundingBox,
+    Capture,
+    CaptureQuery,
+    FaceQuestion,
+    Gate,
+    Identity,
+    Reason,
+)
 from annotator.errors import CaptureUnreadable, StoreError
 from annotator.filters import passing
 from annotator.ports import CaptureStore, SightingQueries, Vision
 from trainer.crops import crop_name, crop_name_of, cut, write_crop
 from trainer.gallery import SUFFIXES, Look
 
+MAX_PICTURE_BYTES = 64 << 20
 NOBODY_KNOWN = (Identity.UNKNOWN, Identity.NO_GALLERY)
 PER_EVENT = 5
 """So many of an event's best: more of one moment hardly add to what is learned."""
@@ -158,7 +167,7 @@ def extract_from(
     missing = []
     for done, (path, name) in enumerate(pictures, start=1):
         try:
-            jpeg = path.read_bytes()
+            jpeg = picture_bytes(path)
             boxes = [box for box in find(jpeg) if min(box.width, box.height) >= min_size_px]
             targets = {folder / crop_name_of(name, box): box for box in boxes}
             new = {target: box for target, box in targets.items() if not target.exists()}
@@ -168,7 +177,7 @@ def extract_from(
                 for target, box in new.items():
                     write_crop(cut(picture, box, margin), target)
                 written += len(new)
-        except (OSError, CaptureUnreadable) as error:
+        except CaptureUnreadable as error:
             missing.append(Missing(str(path), str(error)))
         tell(done, len(pictures))
         if limit is not None and written + there >= limit:
@@ -212,6 +221,23 @@ def pictures_below(path: Path) -> list[tuple[Path, PurePosixPath]]:
             f"cannot list {path}: {error.strerror}", "name a folder of pictures"
         ) from error
     return [(one, PurePosixPath(one.relative_to(path))) for one in found if one.is_file()]
+
+
+def picture_bytes(path: Path) -> bytes:
+    """What is in a file that a person named. Raises CaptureUnreadable."""
+    try:
+        if not path.is_file():
+            raise CaptureUnreadable(Reason.UNREADABLE, "it is not a file")
+        with path.open("rb") as file:
+            content = file.read(MAX_PICTURE_BYTES + 1)
+    except OSError as error:
+        raise CaptureUnreadable(
+            Reason.UNREADABLE, f"it cannot be read: {error.strerror}"
+        ) from error
+    if len(content) > MAX_PICTURE_BYTES:
+        most = f"it is larger than {MAX_PICTURE_BYTES >> 20} MB"
+        raise CaptureUnreadable(Reason.TOO_LARGE, most)
+    return content
 
 
 def _best(found: Iterable[Wanted], per_event: int, limit: int | None) -> list[Wanted]:

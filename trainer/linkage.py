@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.intp]
 
 ORDINARY_VARIANCE = 0.08
-"""Of one person's faces around their mean: the median over 16 people is 0.1, over the closer half
-of each one's 0.08."""
+"""The mean square distance of a person's faces from their middle: the median over people is 0.085
+(benchmarks/strangers.py)."""
 NEIGHBOURS = 12
 MOST_AT_ONCE = 512
 """So many faces of one event are joined first: a camera that sees one person all day makes few
@@ -124,7 +124,7 @@ class _Groups:
 
         means = self._mean[groups]
         squares = np.square(means).sum(axis=1)
-        rows = max(1, BLOCK_BYTES // (4 * len(groups)))
+        rows = max(1, BLOCK_BYTES // (4 * max(1, len(groups))))
         for start in range(0, len(groups), rows):
             block = slice(start, start + rows)
             apart = squares[block, None] + squares - 2 * means[block] @ means.T

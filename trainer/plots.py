@@ -12,7 +12,7 @@ from annotator.errors import RuntimeUnavailable, StoreError
 
 if TYPE_CHECKING:
     from trainer.evaluate import Evaluation
-    from trainer.fit import Verdicts
+    from trainer.judging import Verdicts
 
 WRONG, RIGHT = "#c0392b", "#2471a3"
 MOST_NUMBERS = 40

@@ -99,7 +99,7 @@ class Memory:
             part.unlink(missing_ok=True)
             raise StoreError(
                 f"cannot write {self.file}: {error.strerror}",
-                "mend that, or name another place as `directory` in [models]",
+                "mend that, or name another place as `path` in [database]",
             ) from error
 
 

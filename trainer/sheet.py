@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import combining, normalize
 
 from annotator.domain import FaceQuestion, StoredFace
 from annotator.errors import CaptureUnreadable
@@ -152,12 +153,18 @@ def _fitting(
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     room_px: int,
 ) -> str:
-    text = " ".join(text.split())[:200]
+    text = _plain(" ".join(text.split())[:200])
     if pen.textlength(text, font=font) <= room_px:
         return text
     while text and pen.textlength(text + "…", font=font) > room_px:
         text = text[:-1]
     return text + "…"
+
+
+def _plain(text: str) -> str:
+    """In letters that Pillow's own font has, so no font file is needed: Kuche for Küche."""
+    bare = (letter for letter in normalize("NFKD", text) if not combining(letter))
+    return "".join(letter if letter.isascii() or letter == "·" else "?" for letter in bare)
 
 
 def _day(moment: datetime) -> str:

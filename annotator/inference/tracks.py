@@ -58,7 +58,7 @@ MAX_EVENTS = 16
 MAX_TRACKS = 24
 MAX_SIGHTINGS = 64
 """What is remembered: more events than run at once, and of each the people and where they were
-last. About 10 MB at the very most."""
+last: 13 MB at the very most."""
 
 CHIP_PX = 150
 """The face network is fed so many pixels; a larger face is seen no better."""

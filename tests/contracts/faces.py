@@ -325,7 +325,7 @@ class FaceBookContract:
         assert past.say("Carl", tagged) == 0
 
     def test_no_relabelling_overrules_a_tag(self, past: FaceWorld) -> None:
-        anna, *others = past.faces(names=("Anna",))
+        anna = past.faces(names=("Anna",))[0]
         past.say("Carl", anna)
         done = past.relabel(dict.fromkeys([one.id for one in past.faces()], "Ben"))
         assert done.faces == 4

@@ -293,8 +293,8 @@ class MemoryFaceBook:
 
 
 def _differ(one: Identification | None, other: Identification | None) -> bool:
-    assert one and other
-    return (one.identity, one.name) != (other.identity, other.name)
+    """Whether the answers differ; None of a face that nobody can tell."""
+    return (one and (one.identity, one.name)) != (other and (other.identity, other.name))
 
 
 def _counted(

@@ -8,7 +8,7 @@ from annotator.domain import FaceEvidence
 from trainer.samples import Sample
 
 BETWEEN, WITHIN = 0.047, 0.028
-"""Standard deviations per number: people are 0.75 apart, a picture 0.32 from its person's middle."""
+"""Standard deviations per number: people are 0.75 apart, a picture 0.32 from its person."""
 
 
 class MadeUpPeople:

@@ -44,11 +44,11 @@ def test_a_table_tells_only_on_demand_what_is_still_there(database: Path) -> Non
     assert stays == ["left", *["still there"] * 28, "arrived"]
 
 
-def test_json_and_csv_end_with_the_stay(database: Path) -> None:
+def test_json_and_csv_tell_the_stay(database: Path) -> None:
     found = json.loads(ask(database, "--format", "json"))
-    assert [list(one)[-1] for one in found] == ["stay"] * 2
+    assert [list(one)[-3:] for one in found] == [["stay", "stranger", "face_id"]] * 2
     assert [one["stay"] for one in found] == ["left", "arrived"]
     lines = ask(database, "--stationary", "--format", "jsonl").splitlines()
     assert [json.loads(line)["stay"] for line in lines].count("still there") == 28
     rows = list(csv.reader(io.StringIO(ask(database, "--format", "csv"))))
-    assert [row[-1] for row in rows] == ["stay", "left", "arrived"]
+    assert [row[-3] for row in rows] == ["stay", "left", "arrived"]

@@ -52,5 +52,6 @@ def enrol(name: str, sources: tuple[str, ...]) -> int:
         there = f", {copied.there} were there already" if copied.there else ""
         output.note(f"{len(copied.written)} pictures copied to {copied.folder}{there}")
         refused = bool(copied.refused)
-    output.note("next: `trainer gallery check`, `trainer train`, then `annotator relabel`")
+    checked = "`trainer gallery check`, " if paths else ""
+    output.note(f"next: {checked}`trainer train`, then `annotator relabel`")
     return EXIT_PARTIAL if refused else EXIT_OK

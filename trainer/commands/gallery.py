@@ -37,7 +37,7 @@ def list_people(folders: tuple[Path, ...]) -> int:
     from trainer.roll import roll
 
     config = load_config()
-    members = roll(_faces(config, folders), _tagged(config))
+    members = roll(_faces(config, folders, may_be_empty=True), _tagged(config))
     numbers = ("pictures", "usable", "tagged faces")
     output.table(("person", *numbers, "last added"), map(_row, members), numbers=numbers)
     return EXIT_OK
@@ -78,12 +78,15 @@ def check(folders: tuple[Path, ...]) -> int:
     return EXIT_PARTIAL if serious else EXIT_OK
 
 
-def _faces(config: Config, folders: tuple[Path, ...]) -> Samples:
+def _faces(config: Config, folders: tuple[Path, ...], *, may_be_empty: bool = False) -> Samples:
     from trainer.faces import gallery_faces
 
     with bars() as tell:
         samples, _ = gallery_faces(
-            config, folders, lambda done, total: tell("looking", done, total)
+            config,
+            folders,
+            lambda done, total: tell("looking", done, total),
+            may_be_empty=may_be_empty,
         )
     return samples
 

@@ -45,7 +45,7 @@ def train(
     pictures: Path | None,
     promote: bool,
 ) -> int:
-    """Learn who is who from folders of pictures, one per person.
+    """Learn who is who: from folders of pictures, one per person, and from tagged faces.
 
     A folder called Unknown holds people who are to stay nobody. What was in use before is kept
     beside the new recogniser as .previous, and a running daemon takes up the new one by itself.
@@ -56,17 +56,20 @@ def train(
     """
     from trainer import fit
     from trainer import promote as promoting
-    from trainer.faces import gallery_faces
+    from trainer.faces import gallery_faces, tagged_faces
 
     config = load_config()
     path = target or config.recogniser_path
     with bars() as tell:
         samples, embedder = gallery_faces(
-            config, folders, lambda done, total: tell("looking", done, total)
+            config, folders, lambda done, total: tell("looking", done, total), may_be_empty=True
         )
         incomplete = tell_left_out(samples)
+        tagged = tagged_faces(config, embedder)
+        if tagged:
+            output.note(f"with {len(tagged)} faces that people tagged in the database")
         trained = fit.train(
-            samples.usable,
+            (*samples.usable, *tagged),
             embedder=embedder,
             false_accept_rate=false_accept_rate,
             families=fit.FAMILIES if classifier == "auto" else (classifier,),
@@ -82,7 +85,7 @@ def train(
 
 
 def _print(trained: Trained) -> None:
-    from trainer.fit import thresholds_by_sharpness, thresholds_by_size
+    from trainer.judging import thresholds_by_sharpness, thresholds_by_size
 
     winner, verdicts = trained.winner, trained.verdicts
     numbers = ("known right", "strangers named", "F1", "threshold")

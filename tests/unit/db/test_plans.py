@@ -13,9 +13,20 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import event as sqlalchemy_event
 
-from annotator.domain import UNKNOWN_NAME, CaptureQuery, Identity, Origin, Window
+from annotator.domain import (
+    UNKNOWN_NAME,
+    CaptureQuery,
+    FaceQuestion,
+    Identification,
+    Identity,
+    Origin,
+    Renaming,
+    Tag,
+    Window,
+)
 from db.backlog import SqlBacklog
 from db.engine import Database, open_database
+from db.face_book import SqlFaceBook
 from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import (
@@ -28,6 +39,8 @@ from tests.contracts.backlog import (
     face,
     stationary_at,
 )
+from tests.contracts.faces import annotation as seen_with
+from tests.contracts.faces import face as face_of
 from tests.fakes.clock import ManualClock
 
 SINCE, UNTIL = NOON, NOON + timedelta(days=1)
@@ -68,6 +81,10 @@ class Planner:
         """What SQLite's machine does."""
         rows = self._connection.execute(f"EXPLAIN {sql}", values)
         return [Step(address, opcode, p1) for address, opcode, p1, *_ in rows]
+
+    def create(self, sql: str) -> None:
+        """A temporary table that statements to be explained are about."""
+        self._connection.execute(sql)
 
     def close(self) -> None:
         self._connection.close()
@@ -315,3 +332,97 @@ def test_plain_sql_about_a_name_begins_with_its_faces(planner: Planner) -> None:
 def test_deleting_looks_nothing_up_by_scanning(planner: Planner, deletion: str) -> None:
     plan = planner.plan(deletion)
     assert not [step for step in plan if step.startswith("SCAN")], plan
+
+
+@pytest.fixture
+def named(database: Database) -> Database:
+    """Faces in tracks, with tags and strangers."""
+    store, book = SqlStore(database, ManualClock()), SqlFaceBook(database, ManualClock())
+    every = captures(event(5), *range(1, 9))
+    seen = [face_of("Anna", 1), face_of("Anna", 1, x=300, seen_better=True)]
+    store.record([seen_with(one, *seen) for one in every], [])
+    first = next(SqlQueries(database).stored_faces(FaceQuestion()))
+    book.tag([first.id], Tag("Eva", NOON))
+    book.group({first.id: 1})
+    return database
+
+
+def scanned(plan: list[str]) -> set[str]:
+    """The tables of any size that a plan reads from one end to the other."""
+    return {step.split()[1] for step in plan if step.startswith("SCAN")} & {
+        *("face", "detection", "embedding", "event", "capture", "follower", "leader", "voice"),
+        *("relabelled", "same", "best"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        (FaceQuestion(ids=(1, 2)), "INTEGER PRIMARY KEY"),
+        (FaceQuestion(names=("Anna",)), "face_by_name"),
+        (FaceQuestion(strangers=(1,)), "face_by_stranger"),
+    ],
+)
+def test_stored_faces(
+    named: Database, planner: Planner, question: FaceQuestion, index: str
+) -> None:
+    assert list(SqlQueries(named).stored_faces(question))
+    plans = [plan for plan in planner.plans() if any("embedding" in step for step in plan)]
+    for plan in plans:
+        assert any(index in step for step in plan), plan
+        assert not scanned(plan), plan
+
+
+def test_all_stored_faces_come_without_a_sort(named: Database, planner: Planner) -> None:
+    assert list(SqlQueries(named).stored_faces(FaceQuestion()))
+    (plan,) = [plan for plan in planner.plans() if any("embedding" in step for step in plan)]
+    assert not [step for step in plan if "TEMP B-TREE" in step], plan
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT * FROM event_people WHERE started_at >= 1714564800000",
+        "SELECT * FROM event_people WHERE started_at >= 1 AND started_at < 2 AND monitor = 'Door'",
+        "SELECT * FROM event_people WHERE event_id = 5",
+        "SELECT * FROM event_people WHERE event_id IN (5, 6, 7)",
+    ],
+)
+def test_the_people_of_some_events_are_read_from_those(planner: Planner, question: str) -> None:
+    plan = planner.plan(question)
+    assert not scanned(plan), plan
+    assert any("SEARCH face USING INDEX face_by_event (event_id=?)" in step for step in plan), plan
+    if "started_at" in question:
+        assert any("event_by_start (monitor_id=? AND started_at>?" in step for step in plan), plan
+
+
+def test_naming_and_renaming_read_only_what_they_change(named: Database, planner: Planner) -> None:
+    book, queries = SqlFaceBook(named, ManualClock()), SqlQueries(named)
+    faces = list(queries.stored_faces(FaceQuestion(names=("Anna",))))
+    ben = Identification(Identity.KNOWN, "Ben")
+    planner.statements.clear()
+    book.tag([faces[0].id], Tag("Eva", NOON))
+    book.untag([faces[0].id])
+    assert book.relabel(
+        [Renaming(one.id, one.identification, ben) for one in faces], None, dry_run=False
+    ).changed
+    assert book.undo_relabelling().changed
+    asked = dict.fromkeys(sql for sql, _ in planner.statements)
+    for sql in asked:
+        if "TEMPORARY TABLE" in sql:
+            planner.create(sql)
+    for sql in asked:
+        if "TABLE change" not in sql and not sql.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
+            plan = planner.plan(sql, (None,) * sql.count("?"))
+            assert not scanned(plan), (sql, plan)
+
+
+def test_recording_looks_for_homeless_tags_in_the_index(named: Database, planner: Planner) -> None:
+    planner.statements.clear()
+    (one,) = captures(event(5), 1)
+    SqlStore(named, ManualClock()).record([seen_with(one, face_of("Anna", 1))], [])
+    plans = [plan for plan in planner.plans() if any("tag" in step.split() for step in plan)]
+    assert plans
+    for plan in plans:
+        assert not scanned(plan), plan
+        assert not [step for step in plan if step.startswith("SCAN tag")], plan

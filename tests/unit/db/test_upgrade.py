@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from annotator.domain import (
     Capture,
     CaptureQuery,
     Event,
+    FaceQuestion,
     Failure,
     FileStamp,
     Identity,
@@ -24,11 +26,13 @@ from annotator.domain import (
     Sighting,
     SkipReason,
     Stay,
+    Tag,
     Totals,
     Window,
 )
 from db.backlog import SqlBacklog
 from db.engine import Database, open_database
+from db.face_book import SqlFaceBook
 from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import (
@@ -69,7 +73,7 @@ def restored(version: str, path: Path) -> Path:
     return path
 
 
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 
 
 @pytest.fixture(params=VERSIONS)
@@ -104,7 +108,7 @@ def rows(path: Path, question: str) -> list[tuple[object, ...]]:
 
 def test_the_old_database_has_rows_in_every_table(old: Path, version: str) -> None:
     tables = rows(old, "SELECT name FROM sqlite_schema WHERE type = 'table'")
-    assert len(tables) == {"0001": 13, "0002": 15}[version]
+    assert len(tables) == {"0001": 13, "0002": 15, "0003": 16}[version]
     for (table,) in tables:
         assert rows(old, f"SELECT 1 FROM {table}"), table
 
@@ -170,7 +174,7 @@ def test_the_same_was_seen(world: World, version: str) -> None:
     assert [one.name for one in world.ask(names=("Anna", UNKNOWN_NAME))] == [None, "Anna"]
     assert world.queries.seen_in(ANNOTATED[1]) == ()
     cut, *others = sorted(world.failures(), key=lambda one: one.path)
-    stamp = FileStamp(1234, NOON + timedelta(microseconds=123456)) if version == "0002" else None
+    stamp = FileStamp(1234, NOON + timedelta(microseconds=123456)) if version > "0001" else None
     assert [cut, *others] == [replace(FAILURES[0], stamp=stamp), *FAILURES[1:]]
 
 
@@ -187,7 +191,7 @@ def test_the_same_is_counted(world: World, version: str) -> None:
             Origin.RECONCILE: NOON + timedelta(seconds=62),
             Origin.BACKFILL: NOON + timedelta(seconds=60),
         },
-        skipped=skipped if version == "0002" else {},
+        skipped=skipped if version > "0001" else {},
         failures={Reason.TRUNCATED: 1, Reason.VANISHED: 1, Reason.UNREADABLE: 1},
         newest_captured_at=NOON + timedelta(hours=1),
         # Of Hall the newest event has nothing annotated yet; its next capture puts that right.
@@ -243,12 +247,29 @@ def test_an_upgraded_database_goes_on(upgraded: Database) -> None:
         connection.exec_driver_sql("DELETE FROM provenance")
 
 
+def test_old_faces_are_named_and_tagged(world: World, upgraded: Database, version: str) -> None:
+    """Of 0003 a bundle named Anna."""
+    asked = partial(world.queries.stored_faces, FaceQuestion())
+    by_name = {one.identification.name: one for one in asked()}
+    assert set(by_name) == {"Anna", None}
+    assert by_name["Anna"].recogniser == ("family@8899aabbccdd" if version == "0003" else None)
+    assert by_name[None].recogniser is None
+    assert all(one.track is None and not one.by_hand for one in asked())
+    book = SqlFaceBook(upgraded, world.clock)
+    assert book.tag([by_name[None].id], Tag("Eva", NOON)) == 1
+    people = [(one.name, one.faces) for one in world.queries.event_people(Window())]
+    assert people == [("Eva", 1), ("Anna", 1)]
+    world.store.record([annotation(ANNOTATED[2], detection(faces=[face(Identity.UNKNOWN)]))], [])
+    assert [one.identification.name for one in asked()] == ["Anna", "Eva"]
+    assert max(one.id for one in asked()) > 3, "no id is used again"
+
+
 def test_an_upgrade_that_fails_leaves_the_old_version(old: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         before = list(connection.iterdump())
-        connection.execute("CREATE TABLE stationary (in_the_way INTEGER)")
-    with pytest.raises(Exception, match="stationary already exists"):
+        connection.execute("CREATE TABLE overruled (in_the_way INTEGER)")
+    with pytest.raises(Exception, match="overruled already exists"):
         open_database(old, forbidden_root=None)
     with closing(sqlite3.connect(old)) as connection:
-        connection.execute("DROP TABLE stationary")
+        connection.execute("DROP TABLE overruled")
         assert list(connection.iterdump()) == before

@@ -12,9 +12,22 @@ from datetime import timedelta
 
 import pytest
 
-from annotator.domain import Capture, Event, Failure, Identity, Origin, Reason, SkipReason, Window
+from annotator.domain import (
+    Capture,
+    Event,
+    FaceQuestion,
+    Failure,
+    Identity,
+    Origin,
+    Reason,
+    SkipReason,
+    Tag,
+    Window,
+)
 from db.backlog import SqlBacklog
 from db.engine import Database
+from db.face_book import SqlFaceBook
+from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import (
     BLURRED,
@@ -29,6 +42,8 @@ from tests.contracts.backlog import (
     stood_in,
 )
 from tests.contracts.backlog import failure as failed
+from tests.contracts.faces import annotation as named
+from tests.contracts.faces import face as face_of
 from tests.fakes.clock import ManualClock
 
 
@@ -118,6 +133,74 @@ def test_faces_are_the_sightings_that_have_one(plain: sqlite3.Connection) -> Non
 def test_an_embedding_belongs_to_a_usable_face(plain: sqlite3.Connection) -> None:
     question = "SELECT name, length(vector) AS n FROM faces JOIN embedding USING (face_id)"
     assert rows(plain, question) == [{"name": "Anna", "n": 512}]
+
+
+def test_what_people_said_is_in_the_views(database: Database) -> None:
+    """Who named a face, what it said before, and words that lost their face."""
+    clock = ManualClock()
+    store, book = SqlStore(database, clock), SqlFaceBook(database, clock)
+    one, two = captures(event(), 1, 2)
+    store.record([named(one, face_of("Anna", 1)), named(two, face_of(None, 1, x=300))], [])
+    anna, nobody = SqlQueries(database).stored_faces(FaceQuestion())
+    book.tag([anna.id], Tag("Anna", NOON, negated=True))
+    book.tag([anna.id, nobody.id], Tag("Eva", NOON))
+    book.group({nobody.id: 17})
+    store.record([named(one)], [])
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.row_factory = sqlite3.Row
+        found = rows(
+            connection, "SELECT name, by_hand, recogniser, track, stranger, seen_better FROM faces"
+        )
+        tags = rows(
+            connection,
+            "SELECT name, negated, before, path, face_id, tagged_utc_time FROM tags"
+            " ORDER BY path, name",
+        )
+        people = rows(
+            connection,
+            "SELECT monitor, event, name, share, faces, first_utc_time, last_utc_time, best_path,"
+            " by_hand, best_face_id FROM event_people",
+        )
+        (first,) = rows(connection, "SELECT first_local_time, last_local_time FROM event_people")
+    assert found == [
+        {
+            "name": "Eva",
+            "by_hand": 1,
+            "recogniser": None,
+            "track": 1,
+            "stranger": 17,
+            "seen_better": 0,
+        }
+    ]
+    common = {"tagged_utc_time": "2024-05-01T12:00:00.000Z"}
+    gone = {**common, "before": None, "path": one.path, "face_id": None}
+    assert tags == [
+        {"name": "Anna", "negated": 1, **gone},
+        {"name": "Eva", "negated": 0, **gone},
+        {
+            **common,
+            "name": "Eva",
+            "negated": 0,
+            "before": "unknown",
+            "path": two.path,
+            "face_id": nobody.id,
+        },
+    ]
+    assert people == [
+        {
+            "monitor": "Door",
+            "event": "24/05/01/12/00/00",
+            "name": "Eva",
+            "share": 1.0,
+            "faces": 1,
+            "first_utc_time": "2024-05-01T12:00:02.000Z",
+            "last_utc_time": "2024-05-01T12:00:02.000Z",
+            "best_path": two.path,
+            "by_hand": 1,
+            "best_face_id": nobody.id,
+        }
+    ]
+    assert first["first_local_time"] == first["last_local_time"]
 
 
 def test_captures(plain: sqlite3.Connection) -> None:

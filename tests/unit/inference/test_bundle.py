@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -264,7 +263,7 @@ def test_a_bundle_is_taken_up_when_it_comes_and_when_it_changes(
     assert watch.provenance == first
     assert [r.levelname for r in caplog.records].count("WARNING") == 1
 
-    os.unlink(path)
+    path.unlink()
     watch.refresh()
     assert watch.identify([face])[0].name == "anna"
 

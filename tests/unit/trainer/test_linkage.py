@@ -41,11 +41,9 @@ def test_many_faces_of_one_event_hide_no_other_event() -> None:
 
 
 def test_more_faces_of_an_event_than_are_joined_at_once() -> None:
-    faces, who = crowd([700, 700], within=0.01)
+    faces, who = crowd([560, 60], within=0.01)
     told: list[tuple[int, int]] = []
-    labels = alike(
-        faces, np.zeros(len(faces), np.int32), CUT, lambda *done: told.append(done)
-    )
+    labels = alike(faces, np.zeros(len(faces), np.int32), CUT, lambda *done: told.append(done))
     assert same_groups(labels, who)
     assert told[-1][0] == told[-1][1]
     # By then few groups were left to be compared.
