@@ -55,6 +55,7 @@ setup(
         # No wheel for 32-bit ARM; Pillow decodes alone there.
         "simplejpeg>=1.8,<2; platform_machine == 'x86_64' or platform_machine == 'aarch64'",
         "sqlalchemy>=2.0.30,<3",
+        "threadpoolctl>=3.1,<4",
         "watchdog>=4,<8",
         "xgboost-cpu>=2.1,<4",
     ],
@@ -66,6 +67,8 @@ setup(
         # The original whose embeddings ours must equal. It asks for dlib's source, which dlib-bin
         # replaces: install it with --no-deps.
         "reference": ["face_recognition>=1.3,<2"],
+        # Draws the confusion matrix, the scores and the DET curve of `trainer`.
+        "trainer": ["matplotlib>=3.8,<4"],
         # The seed's own decoder, to measure against; see docs/performance.md.
         "bench": ["opencv-python-headless>=4.10,<6"],
         "test": [

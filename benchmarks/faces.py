@@ -18,18 +18,21 @@ import argparse
 import io
 import json
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from numpy.random import Generator
 from PIL import Image, ImageFilter
 
 from annotator.config import Config, ModelSettings
 from annotator.domain import Face, FaceEvidence, Gate
 from annotator.inference.identify import NoGallery, embeddings_of
 from annotator.inference.vision import build_vision
+from trainer.clouds import people_of
 from trainer.fit import FALSE_ACCEPT_RATE, train
 from trainer.gallery import Look, pictures_of, whole_picture
 from trainer.remembered import Memory
@@ -60,6 +63,7 @@ UNKNOWN = 20
 COLUMNS = "known right | wrong | strangers named | known | strangers | gated"
 RULE = "|".join(6 * ["---"])
 SEEDS_LIMIT = 0.7
+SHARES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 5e-1)
 
 
 @dataclass
@@ -103,7 +107,7 @@ def main() -> None:
     ways: dict[str, Way] = {"annotator": _ours}
     others = (
         {}
-        if asked.quick
+        if asked.only_ours
         else {
             "seed: SVM, probability >= 0.7": _seeds_svm,
             "seed: XGBoost, probability >= 0.7": _seeds_xgboost,
@@ -112,6 +116,9 @@ def main() -> None:
         }
     )
     half = _halves(strangers)
+    if asked.measure:
+        _measure(gallery, strangers, half[0], np.random.default_rng(asked.seed))
+        return
     everybody, all_strangers = set(gallery.faces), set(strangers.faces)
     held_out = everybody - DEVELOPMENT
     protocols = [
@@ -169,6 +176,64 @@ def main() -> None:
                 counts.right += sum(answer == person for answer in answers)
                 counts.wrong += sum(answer not in (None, person) for answer in answers)
         print(f"| an office camera, 20 x 8 | {' | '.join(counts.cells())} |")
+
+
+def _measure(gallery: Album, strangers: Album, names: Iterable[str], random: Generator) -> None:
+    """What `trainer.clouds` and `trainer.judging` know of strangers and own faces beforehand."""
+
+    def embeddings(album: Album, people: Iterable[str]) -> tuple[np.ndarray, list[str]]:
+        paths = [(one, path) for one in people for path in album.usable(one)]
+        faces = [_sample(one, path, album).evidence for one, path in paths]
+        return embeddings_of(faces), [one for one, _ in paths]
+
+    known, owner = embeddings(gallery, sorted(DEVELOPMENT))
+    outside, outsiders = embeddings(strangers, sorted(names))
+    everybody = np.concatenate([known, outside])
+    whose = np.array([*owner, *outsiders])
+    print("| pictures | strangers' distance | own score, by share | stranger's score, by share |")
+    print("|---|---|---|---|")
+    for pictures in (1, 3, 5, 8, 10, 15, 20):
+        apart, own, pairs = [], [], []
+        for person in sorted(DEVELOPMENT) * 3:
+            mine = random.permutation(np.flatnonzero(whose == person))
+            if len(mine) < pictures:
+                continue
+            learned = known[mine[:pictures]]
+            people = people_of(learned, np.zeros(pictures, np.int32), 1)
+            away = people.distances(everybody)[:, 0]
+            apart.append(away[whose != person])
+            own.append(away[mine[pictures:]])
+            pairs.append((person, whose[whose != person], away[whose != person]))
+        mean = np.concatenate(apart).mean()
+        scores = mean - np.quantile(np.concatenate(own), [1, 0.98, 0.9, 0.5, 0.1, 0])
+        tail = mean - np.quantile(np.concatenate(apart), SHARES)
+        print(f"| {pictures} | {mean:.3f} | {_listed(scores)} | {_listed(tail)} |")
+        if pictures == 10:
+            _bootstrap(pairs, mean, random)
+
+
+def _bootstrap(
+    pairs: Sequence[tuple[str, np.ndarray, np.ndarray]], mean: float, random: Generator
+) -> None:
+    """How much nearer strangers come where people and strangers are drawn anew from the same."""
+    people = sorted({person for person, _, _ in pairs})
+    strangers = sorted({name for _, names, _ in pairs for name in names})
+    distances = np.concatenate([apart for _, _, apart in pairs])
+    order = np.argsort(distances)
+    tails = []
+    for _ in range(400):
+        drawn = Counter(random.choice(people, len(people)).tolist())
+        others = Counter(random.choice(strangers, len(strangers)).tolist())
+        weights = np.concatenate(
+            [[drawn[person] * others[name] for name in names] for person, names, _ in pairs]
+        )[order]
+        reached = np.searchsorted(np.cumsum(weights) / weights.sum(), SHARES)
+        tails.append(mean - distances[order][reached])
+    print(f"| 10, 95 % of the draws | | | {_listed(np.quantile(tails, 0.95, axis=0))} |")
+
+
+def _listed(values: Iterable[float]) -> str:
+    return " ".join(f"{value:.3f}" for value in values)
 
 
 @dataclass
@@ -357,7 +422,7 @@ def _albums(asked: argparse.Namespace) -> tuple[Album, Album, Album]:
         memory.save()
         return found
 
-    changes = () if asked.quick else CHANGES[1:]
+    changes = () if asked.no_changes else CHANGES[1:]
     return (
         album(pictures_of(asked.faces / "gallery"), changes),
         album(pictures_of(asked.faces / "strangers"), changes),
@@ -411,8 +476,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path("faces-cache.npz"))
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--measure", action="store_true", help="only what the code knows of it")
     parser.add_argument("--alone", action="store_true", help="embed without the mirror image")
-    parser.add_argument("--quick", action="store_true", help="only annotator's way, undegraded")
+    parser.add_argument("--only-ours", action="store_true", help="no other ways beside it")
+    parser.add_argument("--no-changes", action="store_true", help="only pictures as they are")
     return parser.parse_args()
 
 

@@ -175,7 +175,8 @@ class _Batch:
         for table, rows in self._rows.items():
             if rows:
                 self._connection.execute(insert(table), rows)
-        carry_tags(self._connection, self._rows[capture])
+        if self._rows[capture]:
+            carry_tags(self._connection, self._rows[capture])
         for key, earliest_ms in self._earliest_ms.items():
             set_start(self._connection, key, earliest_ms)
 

@@ -77,7 +77,8 @@ def carry_tags(connection: Connection, captures: Sequence[dict[str, Any]]) -> No
     """Give the tags of captures that were just written to the faces that are now in their place."""
     written = {(one["event_id"], one["frame"], one["file_name"]) for one in captures}
     homeless: dict[tuple[Any, ...], list[Row[Any]]] = {}
-    for row in connection.execute(_HOMELESS).all():
+    events = list({event_id for event_id, _, _ in written})
+    for row in connection.execute(_HOMELESS, {"of_events": events}).all():
         key = (row.event_id, row.frame, row.file_name)
         if key in written:
             homeless.setdefault(key, []).append(row)
@@ -222,7 +223,7 @@ _HOMELESS = (
     .select_from(tag)
     .join(event)
     .join(monitor)
-    .where(tag.c.face_id.is_(None))
+    .where(tag.c.face_id.is_(None), tag.c.event_id.in_(bindparam("of_events", expanding=True)))
 )
 _FACES_OF = (
     select(face.c.id, *(face.c[side] for side in _SIDES))

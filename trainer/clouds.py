@@ -17,25 +17,18 @@ if TYPE_CHECKING:
 
     from annotator.inference.identify import Floats
 
-FORGIVING = 0.3
+FORGIVING = 1.0
 """A direction in which the pictures of a person differ by the sum of squares s is forgiven
-s / (s + FORGIVING) of the squared distance. 0.1 to 0.5 are equally good; without, 0.4 % fewer faces
-are named right."""
+s / (s + FORGIVING) of the squared distance."""
 MOST_PICTURES = 20
 """More pictures do not add to the sums of squares: else everything would be forgiven in the end."""
 
 PICTURES = (1.0, 3.0, 5.0, 8.0, 10.0, 15.0, 20.0)
-STRANGER_AT = (0.813, 0.767, 0.752, 0.742, 0.740, 0.729, 0.724)
+STRANGER_AT = (0.812, 0.771, 0.761, 0.753, 0.750, 0.743, 0.743)
 """How far strangers are from a person with so many pictures, on average."""
 
-PERSONAL = 0.5
-"""Some people are nearer to everybody than others are: this share of how the others of the gallery
-stand to a person is taken for how strangers will. From 0.3 to 0.8 it is equally good."""
-FEW_OTHERS = 10
-"""Of so few others only half of that."""
-
 PAIR_SHARE = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 5e-1, 1.0)
-PAIR_SCORE = (0.295, 0.257, 0.241, 0.221, 0.204, 0.178, 0.152, 0.112, 0.003, -0.3)
+PAIR_SCORE = (0.295, 0.260, 0.244, 0.223, 0.205, 0.180, 0.155, 0.113, 0.003, -0.3)
 """Such a share of strangers has more than such a score with any one person."""
 CAUTION = 0.03
 """Other strangers may come nearer: where people and strangers are drawn anew from the same ones 400
@@ -57,26 +50,9 @@ def people_of(embeddings: Floats, owner: NDArray[np.int32], count: int) -> Peopl
         kept = forgiven > 1e-3
         axes.append(np.sqrt(forgiven[kept])[:, None] * directions[kept])
         axis_owner += [person] * int(kept.sum())
-    alone = People(centres, np.concatenate(axes), np.array(axis_owner, np.int32), np.zeros(count))
-    strangers = _strangers(alone.distances(embeddings), owner, count)
-    return People(alone.centres, alone.axes, alone.axis_owner, strangers)
-
-
-def _strangers(distances: Floats, owner: NDArray[np.int32], count: int) -> Floats:
-    """How far away strangers are expected to be from each person."""
-    import numpy as np
-
-    # Everybody counts once, however many pictures there are; of the unknown each is somebody.
-    rows = [distances[owner == person].mean(axis=0) for person in range(count)]
-    everybody = np.concatenate([np.array(rows), distances[owner < 0]])
-    expected = np.interp(np.bincount(owner[owner >= 0], minlength=count), PICTURES, STRANGER_AT)
-    others = len(everybody) - 1
-    if not others:
-        return np.asarray(expected, np.float64)
-    own = np.array([distances[owner == p, p].mean() for p in range(count)])
-    mean = (everybody.sum(axis=0) - own) / others
-    trust = PERSONAL * others / (others + FEW_OTHERS)
-    return np.asarray(expected + trust * (mean - expected), np.float64)
+    numbers = np.bincount(owner[owner >= 0], minlength=count)
+    strangers = np.interp(numbers, PICTURES, STRANGER_AT)
+    return People(centres, np.concatenate(axes), np.array(axis_owner, np.int32), strangers)
 
 
 def stranger_score(share: float, people: int) -> float:

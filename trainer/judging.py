@@ -31,7 +31,7 @@ BEFOREHAND = 200
 """Faces of known people and strangers each that are thought of besides the gallery's own where a
 score becomes a probability."""
 OWN_SHARE = (0.0, 0.02, 0.1, 0.5, 0.9, 1.0)
-OWN_SCORE = (0.13, 0.265, 0.35, 0.435, 0.51, 0.63)
+OWN_SCORE = (0.14, 0.285, 0.362, 0.442, 0.517, 0.635)
 """How a person's own unseen faces score, by the share of them that scores less; of the development
 half, with 10 pictures a person."""
 NEWTON_STEPS = 50
@@ -103,7 +103,7 @@ def judge(
     prior = stranger_score(false_accept_rate, count) + CAUTION
     if trials is None:
         return Candidate(family, parameters, prior, 0.0, 0.0, 0.0)
-    threshold = prior + _usual_evidence(trials) + _shift(trials)
+    threshold = prior + _shift(trials)
     verdicts = verdicts_of(faces, trials, threshold)
     known, strangers = verdicts.matrix[:-1], verdicts.matrix[-1]
     right = known.diagonal().sum()
@@ -117,26 +117,17 @@ def judge(
     )
 
 
-def _usual_evidence(trials: Trials) -> float:
-    """What the classifier usually adds to the score of a stranger."""
-    import numpy as np
-
-    strangers = trials.truth < 0
-    if trials.evidence is None or not strangers.any():
-        return 0.0
-    best = trials.fused[strangers].argmax(axis=1)
-    said = trials.evidence[strangers][np.arange(len(best)), best]
-    return EVIDENCE_WEIGHT * float(np.median(said))
-
-
 def _shift(trials: Trials) -> float:
-    """How much more strangers score in this gallery than was known beforehand."""
+    """How much more strangers score in this gallery than was known beforehand.
+
+    Without what a classifier says: against most strangers it says a lot, but little against those
+    who look like somebody, and it is those that the threshold is for."""
     import numpy as np
 
     strangers = trials.truth < 0
     if not strangers.any():
         return 0.0
-    best = trials.fused[strangers].max(axis=1) - _usual_evidence(trials)
+    best = trials.scores[strangers].max(axis=1)
     expected = [stranger_score(0.5, int(people)) for people in trials.present[strangers]]
     several = len(np.unique(trials.face[strangers]))
     # Pictures of one person are not independent; each counts as a third of a stranger.
@@ -167,10 +158,9 @@ def calibrated(faces: Faces, trials: Trials | None, classifies: bool) -> tuple[f
     import numpy as np
 
     shares = (np.arange(BEFOREHAND) + 0.5) / BEFOREHAND
-    usual = _usual_evidence(trials) if trials else 0.0
     added = EVIDENCE_WEIGHT if classifies else 0.0
     own = np.interp(shares, OWN_SHARE, OWN_SCORE) + added
-    others = np.array([stranger_score(s, len(faces.names)) for s in 1 - shares]) + usual
+    others = np.array([stranger_score(s, len(faces.names)) for s in 1 - shares])
     right, wrong = [own], [others]
     if trials is not None:
         fused = trials.fused

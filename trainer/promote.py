@@ -6,9 +6,7 @@ from pathlib import Path
 
 from annotator.errors import ModelError
 from annotator.inference.bundle import Bundle, read_bundle, write_bundle
-
-MUCH_WORSE = 0.01
-"""Cross-validation of the same pictures in other folds differs by about so much."""
+from trainer.fit import CLEARLY_BETTER
 
 
 def promote(path: Path, bundle: Bundle, *, anyway: bool) -> None:
@@ -35,7 +33,7 @@ def worse(path: Path, bundle: Bundle) -> str | None:
     if lost:
         return f"does not know {', '.join(lost)}"
     before, now = _score(used), _score(bundle)
-    if before is not None and now is not None and now < before - MUCH_WORSE:
+    if before is not None and now is not None and now < before - CLEARLY_BETTER:
         return f"scores {now:.3f} in cross-validation, and that one {before:.3f}"
     return None
 

@@ -8,6 +8,7 @@ be read is begun anew: it is a memory, not a record.
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 import zipfile
@@ -114,7 +115,8 @@ def _read(file: Path) -> dict[bytes, tuple[Face, ...]]:
 
     if file.stat().st_size > MAX_FILE_BYTES:
         raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MB")
-    with np.load(file, allow_pickle=False) as stored:
+    # From memory: NumPy leaves a file that it cannot make sense of open.
+    with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as stored:
         if str(stored["format"]) != FORMAT:
             raise ValueError("another format")
         faces = [

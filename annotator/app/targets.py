@@ -13,6 +13,9 @@ from annotator.names import stranger_name, stranger_number
 if TYPE_CHECKING:
     from db.queries import SqlQueries
 
+MAX_DIGITS = 18
+"""What is longer is no id: SQLite counts to 2^63."""
+
 
 def faces_meant(
     queries: SqlQueries, root: Path | None, target: str, denied: str | None, *, everybody: bool
@@ -22,7 +25,7 @@ def faces_meant(
     Of an event or a capture all faces have to be one person's, unless `everybody` is meant. A name
     that is `denied` is meant for the faces that have it, if any do.
     """
-    if target.isdecimal():
+    if target.isdecimal() and len(target) <= MAX_DIGITS:
         return [int(target)]
     stranger = stranger_number(target)
     if stranger is not None:
@@ -101,13 +104,9 @@ def _faces_at(queries: SqlQueries, root: Path | None, target: str) -> list[Store
 
 
 def _below(root: Path | None, target: str) -> str:
-    """A path as typed, relative to the store where it lies in it."""
-    path = Path(target)
-    if root is not None:
-        if path.exists():
-            path = path.resolve()
-        for place in (root, root.resolve()):
-            if path.is_relative_to(place):
-                path = path.relative_to(place)
-                break
+    """A path as typed, relative to the store where it lies in it; by its letters alone, since the
+    store may hang."""
+    path, here = Path(target), Path(target).absolute()
+    if root is not None and here.is_relative_to(root.absolute()):
+        path = here.relative_to(root.absolute())
     return "" if path == Path() else path.as_posix()

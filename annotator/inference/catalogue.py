@@ -51,6 +51,10 @@ Faces: both BlazeFaces find faces down to 20 px in 3 to 6 ms on a CPU; the full 
 agree better with those that the embedder was trained on (see `faces.CALIBRATION`).
 """
 
+COMPANIONS: dict[str, tuple[str, ...]] = {"blazeface_full_range": ("blazeface_short_range",)}
+"""What is fetched along with a model that is the best of its task: where both are here, `auto` asks
+the second for faces that the first does not find."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

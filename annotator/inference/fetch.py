@@ -27,6 +27,7 @@ from typing import BinaryIO, Protocol
 
 from annotator.errors import BusyError, ModelError
 from annotator.inference.catalogue import (
+    COMPANIONS,
     MAX_MODEL_BYTES,
     Asset,
     Catalogue,
@@ -106,13 +107,15 @@ def fetch_best(
     progress: OnProgress = lambda _: None,
     tasks: Sequence[Task] = tuple(Task),
 ) -> tuple[Fetched, ...]:
-    """For each task the best model that can be had (`PREFERENCE`).
+    """For each task the best model that can be had (`PREFERENCE`), then its `COMPANIONS`.
 
     Raises ModelError where nothing can be had for a task.
     """
     with _sole(directory) as room:
         fetcher = _Fetcher(directory, room, mirror, progress)
-        return tuple(_best(fetcher, catalogue, task, edgetpu) for task in tasks)
+        best = [_best(fetcher, catalogue, task, edgetpu) for task in tasks]
+        names = [name for one in best for name in COMPANIONS.get(one.entry.name, ())]
+        return (*best, *_companions(fetcher, [catalogue.entry(name) for name in names], edgetpu))
 
 
 def _best(fetcher: _Fetcher, catalogue: Catalogue, task: Task, edgetpu: bool) -> Fetched:
@@ -128,6 +131,16 @@ def _best(fetcher: _Fetcher, catalogue: Catalogue, task: Task, edgetpu: bool) ->
         "\n".join([f"no model for {task} can be had:", *(f"  {line}" for line in complaints)]),
         "check the network, or name a directory or URL that has the files with --mirror",
     )
+
+
+def _companions(fetcher: _Fetcher, entries: Sequence[Entry], edgetpu: bool) -> Iterator[Fetched]:
+    """Those that can be had; it goes without the others."""
+    for entry in entries:
+        try:
+            fetcher.get(entry, edgetpu)
+        except ModelError:
+            continue
+        yield Fetched(entry)
 
 
 class _Fetcher:

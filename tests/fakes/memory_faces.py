@@ -139,7 +139,7 @@ class MemoryFaces:
                 row.tagged_box = box
                 row.settle()
                 self.homeless.remove(one)
-        self.follow(row for row in found if row.tags)
+        self.follow([row for row in found if row.tags])
 
     def forget(self, path: str) -> None:
         for row in [row for row in self.rows.values() if row.path == path]:
@@ -158,7 +158,9 @@ class MemoryFaces:
                 raise QueryError(f"face {face_id} cannot be told", "ask for another")
         return [self.rows[face_id] for face_id in dict.fromkeys(face_ids)]
 
-    def follow(self, changed: Iterable[Row]) -> None:
+    def follow(self, changed: Sequence[Row]) -> None:
+        """Let the others of their tracks follow, where they were seen better elsewhere."""
+        spoken = {row.id for row in changed}
         tracks = {(row.event, row.face.track) for row in changed if row.face.track is not None}
         for event, track in tracks:
             of_track = [
@@ -170,7 +172,7 @@ class MemoryFaces:
             leader = max(leaders, key=lambda row: (row.named_by_hand, row.weight, -row.id))
             for row in of_track:
                 if row.face.gate is Gate.SEEN_BETTER and row is not leader:
-                    if row.named_by_hand:
+                    if row.named_by_hand or row.id in spoken:
                         continue
                     said, recogniser = leader.said, leader.recogniser
                     if row.denies(leader.name):
@@ -231,9 +233,11 @@ class MemoryFaceBook:
             row = rows.get(one.face_id)
             if row is None or row.named_by_hand or _differ(row.said, one.before):
                 continue
-            after = _UNKNOWN if row.denies(one.after.name) else one.after
+            after, whose = one.after, recogniser
+            if row.denies(after.name):
+                after, whose = _UNKNOWN, None
             if _differ(row.said, after):
-                row.said, row.recogniser = after, recogniser
+                row.said, row.recogniser = after, whose
                 touched.append(row)
         self._faces.follow(touched)
         changed = [row for row in rows.values() if _differ(row.said, before[row.id][0])]
@@ -255,7 +259,8 @@ class MemoryFaceBook:
             row = self._faces.rows.get(face_id)
             if row is None or row.named_by_hand or row.name != written:
                 continue
-            said = _UNKNOWN if said and row.denies(said.name) else said
+            if said and row.denies(said.name):
+                said, recogniser = _UNKNOWN, None
             if _differ(row.said, said):
                 changes.append((row.said, replace(row, said=said)))
                 row.said, row.recogniser = said, recogniser

@@ -11,10 +11,15 @@ from annotator.errors import EXIT_OK, EXIT_PARTIAL, RuntimeUnavailable
 from trainer.commands.shared import bars, tell_left_out
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trainer.fit import Trained
+    from trainer.judging import Candidate
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(path_type=Path)
+FEW = 4
+"""Pictures of a person that hardly show what varies and what does not."""
 
 
 @click.command()
@@ -87,45 +92,38 @@ def train(
 def _print(trained: Trained) -> None:
     from trainer.judging import thresholds_by_sharpness, thresholds_by_size
 
-    winner, verdicts = trained.winner, trained.verdicts
+    threshold = trained.winner.threshold
     numbers = ("known right", "strangers named", "F1", "threshold")
-    output.table(
-        ("classifier", "hyperparameters", *numbers, ""),
-        (
-            (
-                one.family,
-                ", ".join(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-                          for key, value in one.parameters.items()),
-                *(f"{n:.3f}" for n in
-                  (one.known_right, one.strangers_named, one.f1, one.threshold)),
-                "chosen" if one is winner else "",
-            )
-            for one in trained.candidates
-        ),
-        numbers=numbers,
-    )  # fmt: skip
-    answers = ("right", "unknown", "as another")
-    rows = []
-    for number, (name, recall) in enumerate(
-        zip((*verdicts.names, "Unknown"), verdicts.recalls, strict=True)
-    ):
-        row = verdicts.matrix[number]
-        unknown = int(row[-1]) if name != "Unknown" or number < len(verdicts.names) else 0
-        right, asked = int(row[number]), int(row.sum())
-        count = trained.pictures.get(name if number < len(verdicts.names) else "", 0)
-        others = asked - right - (unknown if number < len(verdicts.names) else 0)
-        share = "-" if recall is None else f"{recall:.3f}"
-        rows.append((name, str(count), str(right), str(unknown), str(others), share))
-    output.table(
-        ("person", "pictures", *answers, "recall"), rows, numbers=("pictures", *answers, "recall")
-    )
-    sizes = ", ".join(f"{px:.0f} px {t:.3f}" for px, t in thresholds_by_size(winner.threshold))
-    sharp = ", ".join(f"{s:.0f}: {t:.3f}" for s, t in thresholds_by_sharpness(winner.threshold))
+    rows = [_candidate(one, chosen=one is trained.winner) for one in trained.candidates]
+    output.table(("classifier", "hyperparameters", *numbers, ""), rows, numbers=numbers)
+    counts = ("pictures", "right", "unknown", "as another", "recall")
+    output.table(("person", *counts), _people(trained), numbers=counts)
+    sizes = ", ".join(f"{px:.0f} px {score:.3f}" for px, score in thresholds_by_size(threshold))
+    blurs = ", ".join(f"{one:.0f} {score:.3f}" for one, score in thresholds_by_sharpness(threshold))
     output.note(f"a sharp face's score must be over, by its size: {sizes}")
-    output.note(f"a large face's, by its sharpness: {sharp}")
-    few = [name for name, count in trained.pictures.items() if name and count < 4]
+    output.note(f"a large face's, by its sharpness: {blurs}")
+    few = [name for name, count in trained.pictures.items() if name and count < FEW]
     if few:
         output.note(f"few pictures, 8 are good: {', '.join(few)}")
+
+
+def _candidate(one: Candidate, *, chosen: bool) -> tuple[str, ...]:
+    parameters = ", ".join(f"{key}={value}" for key, value in one.parameters.items())
+    figures = one.known_right, one.strangers_named, one.f1, one.threshold
+    return one.family, parameters, *(f"{n:.3f}" for n in figures), "chosen" if chosen else ""
+
+
+def _people(trained: Trained) -> Iterator[tuple[str, ...]]:
+    """A row for everybody; the last is of strangers, for whom `unknown` is right."""
+    verdicts = trained.verdicts
+    last = len(verdicts.names)
+    for number, recall in enumerate(verdicts.recalls):
+        name = verdicts.names[number] if number < last else ""
+        answers = verdicts.matrix[number].tolist()
+        right, unknown = answers[number], answers[last] if number < last else 0
+        counts = trained.pictures.get(name, 0), right, unknown, sum(answers) - right - unknown
+        share = "-" if recall is None else f"{recall:.3f}"
+        yield name or "Unknown", *(str(count) for count in counts), share
 
 
 def _draw(trained: Trained, folder: Path, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotator.domain import Annotation, Renaming, Tag
+from annotator.domain import UNKNOWN_NAME, Annotation, FaceQuestion, Renaming, Tag
 from annotator.errors import QueryError
 from db.engine import Database, open_database
 from db.face_book import SqlFaceBook
@@ -167,3 +168,29 @@ def copied(path: Path) -> Iterator[Database]:
         shutil.copyfile(path, copy)
         with open_database(copy, forbidden_root=None) as database:
             yield database
+
+
+def test_people_speak_while_captures_are_recorded(database: Database) -> None:
+    """As beside a running daemon: each waits for the other's short transactions."""
+    every = captures(event(), *range(1, 31))
+
+    def record() -> None:
+        store = SqlStore(database, ManualClock())
+        for one in every:
+            store.record([annotation(one, face("Anna", 1))], [])
+
+    with open_database(database.path, forbidden_root=None) as other:
+        world = in_database(other)
+        world.store.record([annotation(*captures(event(1), 1), face(None))], [])
+        (mine,) = world.faces()
+        recorder = threading.Thread(target=record)
+        recorder.start()
+        for _ in range(10):
+            world.book.tag([mine.id], Tag("Eva", world.clock.now()))
+            stored = world.queries.stored_faces(FaceQuestion(names=("Eva", UNKNOWN_NAME)))
+            renamings = [Renaming(one.id, one.identification, known("Bob")) for one in stored]
+            world.book.relabel(renamings, NEW, dry_run=False)
+            world.book.untag([mine.id])
+        recorder.join()
+        assert len(world.faces(names=("Anna",))) == len(every)
+        assert world.faces(by_hand=True) == []
