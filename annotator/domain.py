@@ -458,6 +458,11 @@ class StoredFace:
     denied: tuple[str, ...] = ()
     track: int | None = None
 
+    @property
+    def named_by_hand(self) -> bool:
+        """A person named it, and did not only say who it is not."""
+        return self.by_hand and self.recogniser is None and self.identification.name is not None
+
 
 @dataclass(frozen=True, slots=True)
 class FaceQuestion:

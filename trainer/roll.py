@@ -46,8 +46,7 @@ def roll(samples: Samples, tagged: Mapping[str, int]) -> tuple[Member, ...]:
 def tagged_faces(queries: SightingQueries) -> dict[str, int]:
     """How many stored faces people said to be whom."""
     said = queries.stored_faces(FaceQuestion(by_hand=True))
-    names = (face.identification.name for face in said)
-    return Counter(name for name in names if name is not None)
+    return Counter(face.identification.name or "" for face in said if face.named_by_hand)
 
 
 def _written_at(path: Path) -> datetime | None:

@@ -21,8 +21,8 @@ def tagged_samples(queries: SightingQueries) -> tuple[Sample, ...]:
 
     events: dict[tuple[str | None, str], list[tuple[float, int, Sample]]] = defaultdict(list)
     for face in queries.stored_faces(FaceQuestion(by_hand=True)):
-        if face.identification.identity is Identity.NO_GALLERY:
-            continue  # it was not taken for anybody
+        if not face.named_by_hand and face.identification.identity is not Identity.UNKNOWN:
+            continue  # denied one name, it was taken for somebody else, or never for anybody
         name, event = face.identification.name, face.capture.event.directory
         sample = Sample(name, face.evidence, event, face.capture.path)
         seen = quality(face.evidence.size_px, face.evidence.sharpness, 0.0)

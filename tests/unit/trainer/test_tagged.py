@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from annotator.domain import Identification, Identity, Tag
+from annotator.domain import Identification, Identity, Renaming, Tag
 from tests.fakes.people import MadeUpPeople
 from tests.unit.trainer.conftest import NOON, House
 from trainer.tagged import PER_EVENT, tagged_samples
@@ -31,3 +31,18 @@ def test_what_people_said_is_learned_from(house: House) -> None:
         (None, "3"): 1,
     }
     assert [one.group[-1] for one in samples[:2]] == ["1", "2"]
+
+
+def test_who_a_recogniser_takes_a_denied_face_for_is_no_persons_word(house: House) -> None:
+    made_up = MadeUpPeople()
+    house.see(1, made_up.face(made_up.someone()), who=ANNA)
+    (face,) = house.faces()
+    house.book.tag([face.id], Tag("anna", NOON, negated=True))
+    (denied,) = house.faces()
+    ben = Identification(Identity.KNOWN, "ben", 0.98, 0.3)
+    renaming = Renaming(denied.id, denied.identification, ben)
+    house.book.relabel([renaming], "faces@0123456789ab", dry_run=False)
+    (renamed,) = house.faces()
+    assert renamed.identification == ben
+    assert not renamed.named_by_hand
+    assert tagged_samples(house.queries) == ()
