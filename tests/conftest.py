@@ -31,16 +31,19 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """A test that leaks a thread or a child process fails."""
-    threads = set(threading.enumerate())
-    children = set(psutil.Process().children(recursive=True))
+def no_thread_left_behind() -> Iterator[None]:
+    """A test that leaks a thread fails."""
+    before = set(threading.enumerate())
     yield
-    leaked = [
-        *(f"thread {thread.name}" for thread in set(threading.enumerate()) - threads),
-        *(
-            f"process {child}"
-            for child in set(psutil.Process().children(recursive=True)) - children
-        ),
-    ]
-    assert not leaked, f"left behind: {leaked}"
+    leaked = [thread.name for thread in set(threading.enumerate()) - before]
+    assert not leaked, f"threads left behind: {leaked}"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_process_left_behind() -> Iterator[None]:
+    """As does a file of tests that leaks a child process; to look for them takes longer than most
+    tests do."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    leaked = [str(child) for child in set(psutil.Process().children(recursive=True)) - before]
+    assert not leaked, f"processes left behind: {leaked}"

@@ -40,6 +40,7 @@ class LeftOut:
     person: str
     path: Path
     why: str
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def read_samples(
         face = picture.portrait
         if face is None or face.embedding is None:
             why = f"{picture.verdict}: {picture.problem}" if picture.problem else picture.verdict
-            left_out.append(LeftOut(picture.person, picture.path, why))
+            unreadable = picture.problem is not None
+            left_out.append(LeftOut(picture.person, picture.path, why, unreadable))
             continue
         size_px = min(face.box.width, face.box.height)
         evidence = FaceEvidence(face.embedding, size_px, face.sharpness)

@@ -48,8 +48,8 @@ mount.retry_s = 0.5
 """
 
 
-@pytest.fixture(autouse=True)
-def nothing_left_behind() -> None:
+@pytest.fixture(autouse=True, scope="module")
+def no_process_left_behind() -> None:
     """The processes of the machine come and go; its fixture ends them all."""
 
 

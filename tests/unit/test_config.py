@@ -88,3 +88,8 @@ def test_a_command_that_needs_the_store_says_how_to_name_it() -> None:
     with pytest.raises(ConfigError) as caught:
         _ = Config().store_root
     assert "--store" in caught.value.next_step
+
+
+def test_what_holds_for_all_monitors_cannot_be_said_for_one() -> None:
+    with pytest.raises(ConfigError, match=r"monitors.Door.faces.mirrored: holds for all monitors"):
+        check_config({"monitors": {"Door": {"faces": {"mirrored": False}}}}, "test")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from annotator.cli import output
-from trainer.samples import LeftOut, Samples
+from trainer.samples import Samples, person_of
 
 
 @contextmanager
@@ -31,15 +31,9 @@ def bars() -> Iterator[Callable[[str, int, int], None]]:
 def tell_left_out(samples: Samples) -> bool:
     """Name every picture that cannot be used; True where something is worth an exit code."""
     for one in samples.left_out:
-        (output.warn if _unreadable(one) else output.note)(f"{one.path}: {one.why}")
-    used = {one.person or "unknown" for one in samples.usable}
-    faceless = [
-        name for name in samples.folders if name not in used and name.casefold() not in used
-    ]
+        (output.warn if one.unreadable else output.note)(f"{one.path}: {one.why}")
+    used = {one.person for one in samples.usable}
+    faceless = [folder for folder in samples.folders if person_of(folder) not in used]
     for name in faceless:
         output.warn(f"{name}: none of the pictures can be used")
-    return bool(faceless) or any(map(_unreadable, samples.left_out))
-
-
-def _unreadable(one: LeftOut) -> bool:
-    return one.why.startswith("not readable")
+    return bool(faceless) or any(one.unreadable for one in samples.left_out)
