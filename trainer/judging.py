@@ -13,7 +13,7 @@ from annotator.inference.identify import (
     SIZE_EXTRA,
     SIZE_PX,
 )
-from trainer.clouds import CAUTION, stranger_score
+from trainer.clouds import stranger_score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from annotator.inference.identify import Floats
     from trainer.trials import Faces, Trials
 
-OWN_STRANGERS = 30
+OWN_STRANGERS = 150
 """So many strangers of the gallery's own weigh as much as what is known beforehand."""
 MOST_SHIFT = 0.03
 """A gallery's own strangers move the threshold by this at the most."""
@@ -100,7 +100,7 @@ def judge(
 ) -> Candidate:
     """A candidate with its threshold, and how it does in the trials; None where there were none."""
     count = len(faces.names)
-    prior = stranger_score(false_accept_rate, count) + CAUTION
+    prior = stranger_score(false_accept_rate, count, cautiously=True)
     if trials is None:
         return Candidate(family, parameters, prior, 0.0, 0.0, 0.0)
     threshold = prior + _shift(trials)

@@ -50,6 +50,9 @@ MAX_CONTENT_BYTES = 256 << 20
 MAX_TEXT_BYTES = 1 << 20
 MAX_PEOPLE = 1000
 
+HUGE = (MemoryError, OverflowError)
+"""What NumPy makes of an array that says it has more elements than there can be."""
+
 LOOK_EVERY_S = 5.0
 
 TRAIN = "train it again: `trainer train`"
@@ -114,7 +117,7 @@ def read_bundle(path: Path, embedder: str | None = None) -> Bundle:
         raise _unfit(path, f"is larger than {MAX_BUNDLE_BYTES >> 20} MB")
     try:
         bundle = _bundle(_members(content))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, *HUGE) as error:
         raise _unfit(path, f"cannot be used: {_first_line(error)}") from error
     except (NotImplementedError, RuntimeError) as error:
         raise _unfit(path, f"is packed in a way that no bundle is: {error}") from error

@@ -36,7 +36,8 @@ SIZE_EXTRA = (0.010, 0.005, 0.0)
 SHARPNESS = (40.0, 80.0, 150.0, 300.0, 700.0)
 SHARPNESS_EXTRA = (0.053, 0.033, 0.022, 0.018, 0.0)
 """By so much nearer strangers come to everybody where a face is so small or so little sharp, and so
-much more its score must be: means over 1023 to 42 faces, and 12 people, of the development half."""
+much more its score must be: means over 42 to 1023 faces and 12 people of the development half,
+embedded without their mirror images."""
 
 
 class Recogniser(Protocol):

@@ -129,6 +129,13 @@ def array(name: str, value: np.ndarray) -> Callable[[Members], None]:
     return change
 
 
+def huge(members: Members) -> None:
+    out = io.BytesIO()
+    said = {"descr": "<f8", "fortran_order": False, "shape": (1 << 50, 128)}
+    np.lib.format.write_array_header_1_0(out, said)
+    members["people.centres.npy"] = out.getvalue()
+
+
 def without(name: str) -> Callable[[Members], None]:
     def change(members: Members) -> None:
         del members[name]
@@ -149,6 +156,7 @@ def without(name: str) -> Callable[[Members], None]:
         (array("people.strangers", np.zeros(3, "<f4")), True, "of type float32"),
         (array("people.strangers", np.array([{}] * 3)), True, "allow_pickle=False"),
         (array("people.axis_owner", np.array([7], "<i4")), True, "shape"),
+        (huge, True, "cannot be used"),
         (without("people.axes.npy"), True, "people.axes.npy' is missing"),
         (without(bundles.SUMS), False, "SHA256SUMS' is missing"),
         (lambda members: members.update({"evil.py": b""}), True, "members that no bundle has"),
