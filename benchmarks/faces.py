@@ -145,7 +145,7 @@ def main() -> None:
                 flush=True,
             )
     print(f"\n| everybody, 20 x 10; asked about | {COLUMNS} |\n|---|{RULE}|")
-    by_change = {change: Counts() for change in CHANGES}
+    by_change = {change: Counts() for change in CHANGES[: 1 if asked.no_changes else None]}
     for draw in _draws(
         gallery, strangers, everybody, all_strangers, 20, 10, asked.draws, asked.seed
     ):

@@ -2,9 +2,9 @@
 
 Whatever light, hair or pose does to one side it does to the other side in the mirror, and the mean
 is nearer to the person. The mirror image is aligned anew, in a box drawn from where eyes and nose
-were found, so that a finder's box that is a little off does not spoil both. On the development half
-of the pictures (docs/faces.md) 0.9 % of known faces are missed at the same rate of strangers, where
-the face alone misses 2 %. It costs a second embedding.
+were found, so that a finder's box that is a little off does not spoil both. Of the known faces of
+docs/faces.md, 4 people with 8 pictures each, 0.9 % are missed and 0.16 % of the strangers named;
+with the face alone 1.8 % and 0.20 %. It costs a second embedding.
 """
 
 from __future__ import annotations
