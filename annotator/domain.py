@@ -164,18 +164,25 @@ class Identification:
             raise ValueError(f"{self.identity} does not go with the name {self.name!r}")
 
 
+def _check_embeddings(*embeddings: bytes | None) -> None:
+    for one in embeddings:
+        if one is not None and len(one) != EMBEDDING_BYTES:
+            raise ValueError(f"an embedding has {EMBEDDING_BYTES} bytes, not {len(one)}")
+
+
 @dataclass(frozen=True, slots=True)
 class FaceEvidence:
-    """What a recogniser is told of a face: its embedding, its shorter side in pixels of the capture,
-    and its sharpness (see `Face`). Small and blurred faces are recognised less surely."""
+    """What a recogniser is told of a face: its embedding and its mirror image's, its shorter side
+    in pixels of the capture, and its sharpness (see `Face`). Small and blurred faces are recognised
+    less surely."""
 
     embedding: bytes
     size_px: int
     sharpness: float
+    mirrored: bytes | None = None
 
     def __post_init__(self) -> None:
-        if len(self.embedding) != EMBEDDING_BYTES:
-            raise ValueError(f"an embedding has {EMBEDDING_BYTES} bytes, not {len(self.embedding)}")
+        _check_embeddings(self.embedding, self.mirrored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +194,8 @@ class Face:
     means nothing else, None where nobody follows faces. `sharpness` is the variance of the
     Laplacian of the grey face at a fixed size (see `inference.faces`); larger is sharper. `turn` is
     how far the face is turned away (see `inference.embedder`), None where that was not measured; it
-    is for `explain` and nowhere kept.
+    is for `explain` and nowhere kept. `mirrored` is the embedding of the face's mirror image, where
+    that was asked for.
     """
 
     box: BoundingBox
@@ -198,6 +206,7 @@ class Face:
     identification: Identification | None = None
     track: int | None = None
     turn: float | None = None
+    mirrored: bytes | None = None
 
     # How an embedding looks in JSON; read by `annotator.wire`.
     __pydantic_config__ = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}  # noqa: RUF012
@@ -207,8 +216,9 @@ class Face:
         named = usable or self.gate is Gate.SEEN_BETTER
         if (self.embedding is not None) != usable or (self.identification is not None) != named:
             raise ValueError(f"a face that is {self.gate} and its embedding do not agree")
-        if self.embedding is not None and len(self.embedding) != EMBEDDING_BYTES:
-            raise ValueError(f"an embedding has {EMBEDDING_BYTES} bytes, not {len(self.embedding)}")
+        if self.mirrored is not None and not usable:
+            raise ValueError("a face without an embedding has no mirrored one")
+        _check_embeddings(self.embedding, self.mirrored)
 
     @property
     def verdict(self) -> str:

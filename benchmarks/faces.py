@@ -438,7 +438,7 @@ def _labelled_frames(folder: Path) -> list[tuple[str, Path]]:
 def _evidence(face: Face | None) -> FaceEvidence | None:
     if face is None or face.gate is not Gate.USABLE or face.embedding is None:
         return None
-    return FaceEvidence(face.embedding, _side(face), face.sharpness)
+    return FaceEvidence(face.embedding, _side(face), face.sharpness, face.mirrored)
 
 
 def _side(face: Face) -> int:

@@ -222,7 +222,7 @@ def _only(faces: Sequence[Face]) -> Face | None:
 
 def _evidence(face: Face) -> FaceEvidence:
     assert face.embedding is not None
-    return FaceEvidence(face.embedding, _side(face), face.sharpness)
+    return FaceEvidence(face.embedding, _side(face), face.sharpness, face.mirrored)
 
 
 def _side(face: Face) -> int:

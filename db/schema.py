@@ -173,6 +173,7 @@ embedding = Table(
     metadata,
     Column("face_id", Integer, ForeignKey("face.id", ondelete="CASCADE"), primary_key=True),
     Column("vector", LargeBinary, nullable=False),
+    Column("mirrored", LargeBinary),
 )
 
 tag = Table(

@@ -250,7 +250,9 @@ class _Batch:
             }
         )
         if found.embedding is not None:
-            self._rows[embedding].append({"face_id": face_id, "vector": found.embedding})
+            self._rows[embedding].append(
+                {"face_id": face_id, "vector": found.embedding, "mirrored": found.mirrored}
+            )
 
     def _failed_again_or_for_good(self, result: Failure, failed: Capture) -> None:
         """What was seen before stays where a second look fails (see `Backlog.redo_fallback`)."""

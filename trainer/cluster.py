@@ -144,11 +144,12 @@ class _Unknown:
     _events: dict[str, int] = field(default_factory=dict)
 
     def add(self, face: StoredFace) -> None:
+        from annotator.inference.identify import embeddings_of
         from annotator.inference.tracks import quality
 
         event = self._events.setdefault(face.capture.event.directory, len(self._events))
         self.ids.append(face.id)
-        self.embeddings += face.evidence.embedding
+        self.embeddings += embeddings_of([face.evidence]).astype("<f4").tobytes()
         self.event.append(event)
         self.monitor.append(face.capture.monitor)
         self.seen_s.append(face.captured_at.timestamp())

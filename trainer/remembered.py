@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT = "faces of pictures, 1"
+FORMAT = "faces of pictures, 2"
 MAX_PICTURES = 50_000
 """Some 40 MB; of more, those remembered longest are forgotten."""
 MAX_FILE_BYTES = 1 << 28
@@ -61,6 +61,7 @@ class Memory:
             settings.min_face_px,
             settings.min_sharpness,
             settings.max_turn,
+            settings.mirrored,
         )
         context = repr((models.face_detector, models.embedder, limits, change)).encode()
 
@@ -94,6 +95,7 @@ class Memory:
                     measures=np.array([[f.score, f.sharpness] for f in faces]).reshape(-1, 2),
                     gates=np.array([str(f.gate) for f in faces], "U16"),
                     embeddings=_rows(b"".join(f.embedding or blank for f in faces), 512),
+                    mirrored=_rows(b"".join(f.mirrored or blank for f in faces), 512),
                 )
             part.replace(self.file)
         except OSError as error:
@@ -127,12 +129,15 @@ def _read(file: Path) -> dict[bytes, tuple[Face, ...]]:
                 gate := Gate(name),
                 embedding.tobytes() if gate is Gate.USABLE else None,
                 _NOBODY if gate is Gate.USABLE else None,
+                # An embedding is never nothing but zeros.
+                mirrored=mirrored.tobytes() if mirrored.any() else None,
             )
-            for box, (score, sharpness), name, embedding in zip(
+            for box, (score, sharpness), name, embedding, mirrored in zip(
                 stored["boxes"].tolist(),
                 stored["measures"].tolist(),
                 stored["gates"].tolist(),
                 stored["embeddings"],
+                stored["mirrored"],
                 strict=True,
             )
         ]

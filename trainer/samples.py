@@ -72,7 +72,7 @@ def read_samples(
             left_out.append(LeftOut(picture.person, picture.path, why, unreadable))
             continue
         size_px = min(face.box.width, face.box.height)
-        evidence = FaceEvidence(face.embedding, size_px, face.sharpness)
+        evidence = FaceEvidence(face.embedding, size_px, face.sharpness, face.mirrored)
         source = str(picture.path)
         usable.append(Sample(person_of(picture.person), evidence, group_of(picture.path), source))
     return Samples(tuple(usable), tuple(left_out), tuple(people))

@@ -10,6 +10,7 @@ from annotator.config import FaceSettings
 from annotator.domain import BoundingBox, Face, FaceEvidence, FaceMoment, Gate, clipped_box
 from annotator.filters import gate_of
 from annotator.inference.finders import FaceFinder, FoundFace, distinct
+from annotator.inference.mirrored import embed_mirrored
 from annotator.inference.regions import everywhere, search_region, share_out
 from annotator.inference.tracks import Embedded, Followed, Seen, Tracks, quality
 
@@ -62,23 +63,27 @@ class _Judged:
         box, score = self.found.box, self.found.score
         if followed is None:
             return Face(box, score, self.sharpness, self.gate, turn=self.turn)
+        embedded = followed.embedded
         return Face(
             box,
             score,
             self.sharpness,
-            Gate.SEEN_BETTER if followed.embedding is None else Gate.USABLE,
-            followed.embedding,
+            Gate.USABLE if embedded else Gate.SEEN_BETTER,
+            embedded.embedding if embedded else None,
             followed.identification,
             followed.track,
             self.turn,
+            embedded.mirrored if embedded else None,
         )
 
 
 class FaceReader:
     """Everything that is said about the faces of a picture, and of those of an event together."""
 
-    def __init__(self, embedder: Embedder, recogniser: Recogniser):
+    def __init__(self, embedder: Embedder, recogniser: Recogniser, *, mirrored: bool = False):
+        """`mirrored` embeds each face's mirror image too."""
         self._embedder = embedder
+        self._mirrored = mirrored
         self._recogniser = recogniser
         self._tracks = Tracks()
         self._tracks_of = recogniser.provenance
@@ -145,7 +150,7 @@ class FaceReader:
 
         if moment is None:
             answers = [embed(at) for at in range(len(usable))]
-            return [Followed(None, one.identification, one.embedding) for one in answers]
+            return [Followed(None, one.identification, one) for one in answers]
         if self._tracks_of != self._recogniser.provenance:
             # What another recogniser said of the better face no longer counts.
             self._tracks, self._tracks_of = Tracks(), self._recogniser.provenance
@@ -161,10 +166,14 @@ class FaceReader:
 
     def _embedded(self, picture: Picture, face: _Judged) -> Embedded:
         assert face.alignment is not None
-        embedding = self._embedder.embed(picture.pixels(), face.alignment)
-        evidence = FaceEvidence(embedding, face.size_px, face.sharpness)
+        pixels = picture.pixels()
+        embedding = self._embedder.embed(pixels, face.alignment)
+        mirrored = (
+            embed_mirrored(self._embedder, pixels, face.alignment) if self._mirrored else None
+        )
+        evidence = FaceEvidence(embedding, face.size_px, face.sharpness, mirrored)
         (identification,) = self._recogniser.identify([evidence])
-        return Embedded(embedding, identification)
+        return Embedded(embedding, identification, mirrored)
 
 
 def sharpness(face: Pixels) -> float:

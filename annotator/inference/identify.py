@@ -10,7 +10,7 @@ docs/faces.md tells how this was found and what it reaches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -191,11 +191,17 @@ def fused(scores: Floats, classifier: Classifier | None, embeddings: Floats) -> 
 
 
 def embeddings_of(faces: Sequence[FaceEvidence]) -> Floats:
-    """Faces x 128. An embedding that is no number anywhere is as far from everybody as can be."""
+    """Faces x 128: the mean of each face's and of its mirror image's, where that is known.
+
+    An embedding that is no number anywhere is as far from everybody as can be.
+    """
     import numpy as np
 
-    joined = b"".join(face.embedding for face in faces)
-    embeddings = np.frombuffer(joined, "<f4").reshape(-1, LENGTH).astype(np.float64)
+    def joined(embeddings: Iterable[bytes]) -> Floats:
+        return np.frombuffer(b"".join(embeddings), "<f4").reshape(-1, LENGTH).astype(np.float64)
+
+    alone = joined(face.embedding for face in faces)
+    embeddings = (alone + joined(face.mirrored or face.embedding for face in faces)) / 2
     return np.where(np.isfinite(embeddings), np.clip(embeddings, -1e3, 1e3), 1e3)
 
 

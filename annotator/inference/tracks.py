@@ -86,6 +86,7 @@ class Embedded:
 
     embedding: bytes
     identification: Identification
+    mirrored: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Followed:
 
     track: int | None
     identification: Identification
-    embedding: bytes | None = None
+    embedded: Embedded | None = None
 
 
 Embed = Callable[[int], Embedded]
@@ -209,7 +210,7 @@ class _Event:
                 track = self._alike(embedded, apart[at], taken) or self._new(moment, seen)
             taken.add(id(track))
             track.add(seen, moment, embedded, most)
-            answers.append(Followed(track.number, embedded.identification, embedded.embedding))
+            answers.append(Followed(track.number, embedded.identification, embedded))
         seen_now = [track for track in self._tracks if id(track) in taken]
         others = [track for track in self._tracks if id(track) not in taken]
         self._tracks = [*others, *seen_now][-max(MAX_TRACKS, len(seen_now)) :]

@@ -46,7 +46,6 @@ from annotator.inference.heads import head_for
 from annotator.inference.identify import Recogniser
 from annotator.inference.image import Picture, decode
 from annotator.inference.labels import Labels, labels_inside, read_labels
-from annotator.inference.mirrored import MirroredEmbedder
 from annotator.inference.objects import ObjectDetector
 from annotator.inference.runtime import load_graph
 
@@ -180,11 +179,11 @@ class ModelVision:
 
     @cached_property
     def _reader(self) -> FaceReader:
-        return FaceReader(self._embedder, self._recogniser)
+        return FaceReader(self._embedder, self._recogniser, mirrored=self._mirrored)
 
     @cached_property
-    def _embedder(self) -> Embedder | MirroredEmbedder:
-        return MirroredEmbedder(Embedder()) if self._mirrored else Embedder()
+    def _embedder(self) -> Embedder:
+        return Embedder()
 
     @cached_property
     def _recogniser(self) -> Recogniser:

@@ -139,7 +139,8 @@ class FaceBookContract:
 
     def test_gives_back_the_faces_that_were_embedded(self, world: FaceWorld) -> None:
         (one,) = captures(event(), 1)
-        seen = face("Anna", 3, side=64, sharpness=120.5)
+        mirrored = bytes([34]) * EMBEDDING_BYTES
+        seen = replace(face("Anna", 3, side=64, sharpness=120.5), mirrored=mirrored)
         better = face("Anna", 3, x=300, seen_better=True)
         world.store.record([annotation(one, seen, better, BLURRED)], [])
         (found,) = world.faces()
@@ -148,7 +149,7 @@ class FaceBookContract:
             capture=one,
             captured_at=NOON + timedelta(seconds=1),
             box=seen.box,
-            evidence=FaceEvidence(bytes([12]) * EMBEDDING_BYTES, 64, 120.5),
+            evidence=FaceEvidence(bytes([12]) * EMBEDDING_BYTES, 64, 120.5, mirrored),
             identification=known("Anna"),
             recogniser=OLD,
             track=3,

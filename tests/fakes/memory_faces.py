@@ -88,7 +88,10 @@ class Row:
             captured_at=self.annotation.captured_at,
             box=box,
             evidence=FaceEvidence(
-                self.face.embedding, min(box.width, box.height), self.face.sharpness
+                self.face.embedding,
+                min(box.width, box.height),
+                self.face.sharpness,
+                self.face.mirrored,
             ),
             identification=self.said,
             recogniser=self.recogniser,

@@ -83,6 +83,8 @@ NEW_FACE = (
     "CREATE INDEX face_by_verdict ON face (verdict, captured_at)",
     "CREATE INDEX face_by_event ON face (event_id, track, seen_better)",
     "CREATE INDEX face_by_stranger ON face (stranger) WHERE stranger IS NOT NULL",
+    # The embedding of the face's mirror image, where that was made.
+    "ALTER TABLE embedding ADD COLUMN mirrored BLOB CHECK (length(mirrored) = 512)",
     # The tally of faces holds: there are as many as before.
     *tally_triggers("face", "''"),
 )

@@ -78,7 +78,7 @@ def test_who_stays_is_embedded_once_and_keeps_the_name() -> None:
     answers = [camera.look(at / 2, Shown(1, 300 + at)) for at in range(20)]
     assert len(camera.embedded) == 1
     assert {one.track for (one,) in answers} == {answers[0][0].track}
-    assert [one.embedding is not None for (one,) in answers] == [True] + 19 * [False]
+    assert [one.embedded is not None for (one,) in answers] == [True] + 19 * [False]
     assert all(names(one) == ["person 1"] for one in answers)
 
 
@@ -164,7 +164,7 @@ def test_a_capture_looked_at_again_is_looked_at_from_scratch() -> None:
     camera = Camera()
     first, _ = camera.look(0, Shown(1, 300)), camera.look(0.5, Shown(1, 300))
     again = camera.look(0, Shown(1, 300))
-    assert again[0].embedding is not None
+    assert again[0].embedded is not None
     assert again[0].track == first[0].track
 
 
@@ -239,7 +239,7 @@ def test_whatever_happens_no_two_of_a_capture_share_a_track(
         if len({(one.seen.box.xmin, one.seen.box.ymin) for one in shown}) == len(shown):
             assert len({one.track for one in followed}) == len(shown)
         for one, answer in zip(shown, followed, strict=True):
-            if answer.embedding is not None:
+            if answer.embedded is not None:
                 assert answer.identification.name == f"person {one.person}"
 
 

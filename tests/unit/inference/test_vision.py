@@ -149,7 +149,7 @@ def test_a_person_without_a_face_has_none(vision: ModelVision, models: Path) -> 
     assert vision.faces(picture, [], FaceSettings()) == ()
     used = vision.face_models(FaceSettings())
     assert used.face_detector.startswith("hog@dlib-")
-    assert used.embedder.startswith("dlib_resnet_v1_mirrored@")
+    assert used.embedder.startswith("dlib_resnet_v1@")
     assert used.recogniser is None
 
 
