@@ -99,8 +99,10 @@ def test_whatever_is_broken_is_a_failure_with_a_reason_and_the_rest_goes_on(hous
 
 
 def test_an_interrupted_backfill_goes_on_where_it_stopped(house: House) -> None:
-    for frame in range(60):
-        house.capture("Door", frame // 20, frame, picture("red"))
+    # Many more than are written at once, so that the first are there long before the last.
+    red = picture("red")
+    for frame in range(600):
+        house.capture("Door", frame // 20, frame, red)
     first = house.start("backfill")
     database = house.folder / "annotator.sqlite"
     wait_for(lambda: database.exists() and annotated(database) > 0, first)
@@ -108,7 +110,7 @@ def test_an_interrupted_backfill_goes_on_where_it_stopped(house: House) -> None:
     _, errors = first.communicate(timeout=30)
     assert first.returncode in (130, 0), errors
     house.run("backfill")
-    assert annotated(database) == 60
+    assert annotated(database) == 600
     assert house.status()["failed"] == 0
 
 
