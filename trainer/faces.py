@@ -48,7 +48,7 @@ def gallery_faces(
 def tagged_faces(config: Config, embedder: str) -> tuple[Sample, ...]:
     """The faces of the database that people spoke about; none where there is no database yet, and
     none of another embedder, whose numbers mean something else. Raises DatabaseError."""
-    from trainer.opening import questions
+    from annotator.app.opening import questions
     from trainer.tagged import tagged_samples
 
     if not config.database_path.exists():

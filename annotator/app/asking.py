@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from annotator.app.opening import questions
 from annotator.config import Config
 from annotator.domain import CaptureQuery, Failure, Sighting, Totals
 from annotator.errors import StoreError
@@ -15,27 +15,17 @@ from annotator.errors import StoreError
 if TYPE_CHECKING:
     from annotator.health import Health
     from db.lock import LockHolder
-    from db.queries import SqlQueries
-
-
-@contextmanager
-def _queries(config: Config) -> Iterator[SqlQueries]:
-    from db.engine import open_read_only
-    from db.queries import SqlQueries
-
-    with open_read_only(config.database_path) as database:
-        yield SqlQueries(database)
 
 
 def query(config: Config, question: CaptureQuery) -> Iterator[Sighting]:
     """Newest first. Raises QueryError, DatabaseError."""
-    with _queries(config) as queries:
+    with questions(config) as queries:
         yield from queries.sightings(question)
 
 
 def failures(config: Config, limit: int) -> Iterator[Failure]:
     """What could not be looked at, newest first."""
-    with _queries(config) as queries:
+    with questions(config) as queries:
         yield from queries.failures(limit)
 
 
@@ -55,7 +45,7 @@ def status(config: Config, failures: int) -> Status:
     from annotator.health import read_health
     from db.lock import holder
 
-    with _queries(config) as queries:
+    with questions(config) as queries:
         return Status(
             database=config.database_path,
             store=config.store.root,
@@ -72,7 +62,7 @@ def show(config: Config, paths: Sequence[Path], output: Path) -> Iterator[tuple[
     from annotator.view.draw import draw, save_drawing
 
     tree = open_tree(config.store)
-    with _queries(config) as queries:
+    with questions(config) as queries:
         for path in paths:
             capture = tree.capture(path.resolve() if path.exists() else path)
             known = queries.seen_in(capture) if capture else None

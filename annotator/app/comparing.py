@@ -11,6 +11,7 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from annotator.app.opening import questions
 from annotator.config import Config
 from annotator.domain import Capture, Detection, Window
 from annotator.errors import CaptureUnreadable, QueryError
@@ -82,11 +83,9 @@ def compare(
     applied. Raises QueryError where there are none, StoreError, ModelError."""
     from annotator.app.looking import vision_for
     from annotator.nvr.tree import open_tree
-    from db.engine import open_read_only
-    from db.queries import SqlQueries
 
-    with open_read_only(config.database_path) as database:
-        captures = SqlQueries(database).sample(window, sample)
+    with questions(config) as queries:
+        captures = queries.sample(window, sample)
     if not captures:
         raise QueryError(
             "no capture that fits has been annotated", "ask for more, or run `annotator backfill`"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from annotator.app.opening import face_book
 from annotator.app.targets import faces_meant
 from annotator.clock import SystemClock
 from annotator.config import Config
@@ -17,28 +17,14 @@ from annotator.names import person_name
 
 if TYPE_CHECKING:
     from annotator.inference.identify import Recogniser
-    from db.face_book import SqlFaceBook
-    from db.queries import SqlQueries
 
 IDENTIFIED_AT_ONCE = 5000
 """Faces of which all is in memory at once: some 10 MB."""
 
 
-@contextmanager
-def _book(config: Config) -> Iterator[tuple[SqlFaceBook, SqlQueries]]:
-    """A database that is there already; a running daemon waits its turn. Raises DatabaseError."""
-    from db.engine import open_database, open_read_only
-    from db.face_book import SqlFaceBook
-    from db.queries import SqlQueries
-
-    open_read_only(config.database_path).close()  # else it would be made
-    with open_database(config.database_path, forbidden_root=config.store.root) as database:
-        yield SqlFaceBook(database, SystemClock()), SqlQueries(database)
-
-
 def relabel(config: Config, question: FaceQuestion, *, dry_run: bool) -> Relabelling:
     """Identify stored faces anew with the bundle that is in use now. Raises AnnotatorError."""
-    with _book(config) as (book, queries):
+    with face_book(config) as (book, queries):
         recogniser = _recogniser(config, queries.embedders())
         found = renamings(queries.stored_faces(question), recogniser)
         return book.relabel(found, recogniser.provenance, dry_run=dry_run)
@@ -46,7 +32,7 @@ def relabel(config: Config, question: FaceQuestion, *, dry_run: bool) -> Relabel
 
 def undo_relabelling(config: Config) -> Relabelling:
     """Take back the last relabelling. Raises QueryError where there is none."""
-    with _book(config) as (book, _):
+    with face_book(config) as (book, _):
         return book.undo_relabelling()
 
 
@@ -86,7 +72,7 @@ def tag(
     is meant.
     """
     name = person_name(name)
-    with _book(config) as (book, queries):
+    with face_book(config) as (book, queries):
         known = {one.casefold(): one for one in queries.names()}
         ids: list[int] = []
         for target in targets:
@@ -101,7 +87,7 @@ def tag(
 
 def untag(config: Config, targets: Sequence[str]) -> int:
     """Forget what was said of the faces of the targets; of how many something was."""
-    with _book(config) as (book, queries):
+    with face_book(config) as (book, queries):
         ids: list[int] = []
         for target in targets:
             ids += faces_meant(queries, config.store.root, target, None, everybody=True)

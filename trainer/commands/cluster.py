@@ -49,11 +49,11 @@ def cluster(
     Example:
       trainer cluster -o strangers
     """
+    from annotator.app.opening import face_book, questions
     from trainer.cluster import cluster as group
-    from trainer.opening import face_book, questions
 
     config = load_config()
-    with bars() as tell, questions(config) as queries, face_book(config) as book:
+    with bars() as tell, questions(config) as queries, face_book(config) as (book, _):
         found = group(
             queries,
             book,

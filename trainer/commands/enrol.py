@@ -32,8 +32,8 @@ def enrol(name: str, sources: tuple[str, ...]) -> int:
         if not path.exists():
             raise click.UsageError(f"{path} is neither there nor a stranger such as stranger-017")
     from annotator.app import naming
+    from annotator.app.opening import questions
     from trainer.enrol import checked_name, copy_pictures, known_names
-    from trainer.opening import questions
 
     config = load_config()
     name = checked_name(name, known_names(config.gallery_path), pictures_only=not strangers)

@@ -108,11 +108,11 @@ def extract(
         raise click.UsageError("--stranger is for faces; leave --what persons out")
     if unknown and names:
         raise click.UsageError("--unknown and --name exclude each other")
+    from annotator.app.opening import questions
     from annotator.domain import CaptureQuery, FaceQuestion
     from annotator.nvr.tree import open_tree
     from trainer import extract as extracting
     from trainer.crops import FACE_MARGIN, PERSON_MARGIN
-    from trainer.opening import questions
 
     tree = open_tree(config.store)
     tree.check()

@@ -92,7 +92,7 @@ def _faces(config: Config, folders: tuple[Path, ...], *, may_be_empty: bool = Fa
 
 
 def _tagged(config: Config) -> dict[str, int]:
-    from trainer.opening import questions
+    from annotator.app.opening import questions
     from trainer.roll import tagged_faces
 
     if not config.database_path.exists():

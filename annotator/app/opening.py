@@ -1,4 +1,4 @@
-"""The database, for the trainer's commands."""
+"""The database that is there already, to ask and to name faces in."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from annotator.clock import SystemClock
 from annotator.config import Config
 
 if TYPE_CHECKING:
-    from annotator.ports import FaceBook
+    from db.face_book import SqlFaceBook
     from db.queries import SqlQueries
 
 
@@ -24,12 +25,12 @@ def questions(config: Config) -> Iterator[SqlQueries]:
 
 
 @contextmanager
-def face_book(config: Config) -> Iterator[FaceBook]:
+def face_book(config: Config) -> Iterator[tuple[SqlFaceBook, SqlQueries]]:
     """To write in a database that is there; a running daemon waits. Raises DatabaseError."""
-    from annotator.clock import SystemClock
     from db.engine import open_database, open_read_only
     from db.face_book import SqlFaceBook
+    from db.queries import SqlQueries
 
     open_read_only(config.database_path).close()  # else it would be made
     with open_database(config.database_path, forbidden_root=config.store.root) as database:
-        yield SqlFaceBook(database, SystemClock())
+        yield SqlFaceBook(database, SystemClock()), SqlQueries(database)
