@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from annotator.cli.when import When
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
-    from annotator.app.comparing import Agreement, Comparison, Progress
+    from annotator.app.comparing import Agreement, Comparison
     from annotator.domain import Detection
 
 SHOWN = 10
@@ -60,8 +59,10 @@ def compare(
 
     config = load_config()
     window = Window(monitors=monitors, since=since, until=until)
-    with _bar() as tell:
-        compared = comparing.compare(config, (model_a, model_b), window, sample, tell)
+    with output.bars() as tell:
+        compared = comparing.compare(
+            config, (model_a, model_b), window, sample, partial(tell, "looking")
+        )
     if form == "json":
         output.json_array([_object(compared)])
     else:
@@ -125,19 +126,3 @@ def _object(compared: Comparison) -> dict[str, Any]:
             for one in compared.differences
         ],
     }
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    """A progress bar on stderr; silent where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    with Bars(console=console, disable=not console.is_terminal, transient=True) as bars:
-        task = bars.add_task("looking", total=None)
-
-        def tell(done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total)
-
-        yield tell

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from annotator.cli.options import common_options, load_config
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
-    from annotator.app.judging import Evaluation, Judgement, Progress
+    from annotator.app.judging import Evaluation, Judgement
     from annotator.scoring import Score
 
 
@@ -67,7 +66,7 @@ def evaluate(
     if names is not None:
         given["labels_file"] = names
     detection = config.detection.model_copy(update=given)
-    with _bar() as tell:
+    with output.bars() as tell:
         evaluation = judging.evaluate(
             config.model_copy(update={"detection": detection}),
             labels_file,
@@ -130,21 +129,3 @@ def _score_object(score: Score) -> dict[str, Any]:
         "f1": score.f1,
         "ap50": score.ap50,
     }
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    """A progress bar per model on stderr; silent where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    bars: dict[str, Any] = {}
-    with Bars(console=console, disable=not console.is_terminal, transient=True) as progress:
-
-        def tell(model: str, done: int, total: int) -> None:
-            if model not in bars:
-                bars[model] = progress.add_task(model)
-            progress.update(bars[model], completed=done, total=total)
-
-        yield tell

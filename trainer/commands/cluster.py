@@ -10,7 +10,6 @@ from annotator.cli import output
 from annotator.cli.options import common_options, load_config
 from annotator.cli.when import When
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
-from trainer.commands.shared import bars
 
 if TYPE_CHECKING:
     from trainer.cluster import Clustering, Stranger
@@ -53,7 +52,7 @@ def cluster(
     from trainer.cluster import cluster as group
 
     config = load_config()
-    with bars() as tell, questions(config) as queries, face_book(config) as (book, _):
+    with output.bars() as tell, questions(config) as queries, face_book(config) as (book, _):
         found = group(
             queries,
             book,
@@ -70,7 +69,7 @@ def cluster(
 
     tree = open_tree(config.store)
     tree.check()
-    with bars() as tell, questions(config) as queries:
+    with output.bars() as tell, questions(config) as queries:
         sheets = write_sheets(
             found.strangers[:MANY], queries, tree, folder,
             max_megapixels=config.inference.max_megapixels,

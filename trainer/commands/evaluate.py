@@ -8,7 +8,7 @@ import click
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config
 from annotator.errors import EXIT_OK, EXIT_PARTIAL, ModelError, RuntimeUnavailable
-from trainer.commands.shared import bars, tell_left_out
+from trainer.commands.shared import tell_left_out
 from trainer.commands.train import FILE, FOLDER
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def evaluate(folder: Path, bundle: Path | None, picture: Path | None, form: str)
     config = load_config()
     path = bundle or config.recogniser_path
     loaded = read_bundle(path)
-    with bars() as tell:
+    with output.bars() as tell:
         samples, embedder = gallery_faces(
             config, [folder], lambda done, total: tell("looking", done, total)
         )

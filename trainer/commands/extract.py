@@ -10,7 +10,6 @@ from annotator.cli import output
 from annotator.cli.options import common_options, load_config
 from annotator.cli.when import When
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
-from trainer.commands.shared import bars
 
 if TYPE_CHECKING:
     from annotator.config import Config
@@ -98,7 +97,7 @@ def extract(
                 one for one in context.command.params if one.name == stored[0]
             ).opts[-1]  # fmt: skip
             raise click.UsageError(f"{option} is for what is in the database, without PATHs")
-        with bars() as tell:
+        with output.bars() as tell:
             done = _from_pictures(
                 config, paths, folder, what, min_size_px, limit,
                 lambda at, total: tell("looking", at, total),
@@ -141,7 +140,7 @@ def extract(
     if not wanted:
         output.note("nothing in the database fits; `annotator query` tells what is there")
         return EXIT_OK
-    with bars() as tell:
+    with output.bars() as tell:
         done = extracting.extract(
             wanted, tree, folder,
             margin=FACE_MARGIN if what == "faces" else PERSON_MARGIN,

@@ -9,7 +9,6 @@ import click
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
-from trainer.commands.shared import bars
 
 if TYPE_CHECKING:
     from annotator.config import Config
@@ -81,7 +80,7 @@ def check(folders: tuple[Path, ...]) -> int:
 def _faces(config: Config, folders: tuple[Path, ...], *, may_be_empty: bool = False) -> Samples:
     from trainer.faces import gallery_faces
 
-    with bars() as tell:
+    with output.bars() as tell:
         samples, _ = gallery_faces(
             config,
             folders,

@@ -8,7 +8,7 @@ import click
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config
 from annotator.errors import EXIT_OK, EXIT_PARTIAL, RuntimeUnavailable
-from trainer.commands.shared import bars, tell_left_out
+from trainer.commands.shared import tell_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def train(
 
     config = load_config()
     path = target or config.recogniser_path
-    with bars() as tell:
+    with output.bars() as tell:
         samples, embedder = gallery_faces(
             config, folders, lambda done, total: tell("looking", done, total), may_be_empty=True
         )
