@@ -273,6 +273,17 @@ class Config(Section):
             )
         return self._by_monitor[key]
 
+    def for_all(self) -> tuple[MonitorSettings, ...]:
+        """What holds for monitors without overrides, and for each with some."""
+        return tuple(self.for_monitor(name) for name in ("", *self.monitors))
+
+    def detectors(self) -> tuple[DetectionSettings, ...]:
+        """The detection settings that differ in what they load; the first of those that do not."""
+        by_key: dict[tuple[str, str, Path | None], DetectionSettings] = {}
+        for settings in (one.detection for one in self.for_all()):
+            by_key.setdefault((settings.model, settings.head, settings.labels_file), settings)
+        return tuple(by_key.values())
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Config:
         copied = super().model_copy(update=update, deep=deep)
         copied._by_monitor = {}

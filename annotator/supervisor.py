@@ -143,6 +143,11 @@ class Supervisor:
         return tuple(post.worker.pid for post in self._posts if post.worker)
 
     @property
+    def stations(self) -> tuple[Station, ...]:
+        """Where the workers belong, whoever stands in for them now."""
+        return tuple(post.ladder.home for post in self._posts)
+
+    @property
     def stood_in_for(self) -> tuple[str, ...]:
         """The devices that are away, and whose work the CPU does."""
         return tuple(str(post.ladder.home) for post in self._posts if post.ladder.station.fallback)

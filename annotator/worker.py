@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -125,9 +125,9 @@ def try_out(connection: Connection, build_vision: Callable[[], Vision], config: 
 def _try_out(vision: Vision, config: Config) -> float:
     """Load and use once what the settings name; the slowest network's milliseconds."""
     took_ms = 0.0
-    for settings in _all_settings(config):
-        vision.provenance(settings.detection)
-        took_ms = max(took_ms, vision.try_out(settings.detection))
+    for settings in config.detectors():
+        vision.provenance(settings)
+        took_ms = max(took_ms, vision.try_out(settings))
     return took_ms
 
 
@@ -145,7 +145,7 @@ def serve_faces(connection: Connection, build_vision: Callable[[], Vision], conf
 
     try:
         vision = build_vision()
-        for monitor in _all_settings(config):
+        for monitor in config.for_all():
             if monitor.faces.enabled:
                 vision.face_models(monitor.faces)
     except AnnotatorError as error:
@@ -270,11 +270,6 @@ def _known(answer: Answer) -> Future[Answer]:
     return known
 
 
-def _all_settings(config: Config) -> Sequence[MonitorSettings]:
-    """Those of monitors without overrides, and of each with some."""
-    return [config.for_monitor(monitor) for monitor in ("", *config.monitors)]
-
-
 class _FaceDesk:
     """The worker's side of the face process; one thread talks to it and waits for its answers."""
 
@@ -283,7 +278,7 @@ class _FaceDesk:
         # Shorter than the supervisor's patience with the worker, which would blame another capture.
         self._patience_s = config.worker.capture_timeout_s / 2
         self._start_patience_s = config.worker.start_timeout_s
-        self._wanted = any(settings.faces.enabled for settings in _all_settings(config))
+        self._wanted = any(settings.faces.enabled for settings in config.for_all())
         self._child: Child[FaceAnswer] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces")
 

@@ -98,7 +98,6 @@ def redo_fallback(
     config: Config, window: Window, paths: Sequence[Path], tell: Callable[[BackfillState], None]
 ) -> BackfillState:
     """Annotate anew what the CPU annotated in an Edge TPU's place; otherwise as `backfill`."""
-    from annotator.app.stations import stations_for
     from annotator.child import Graveyard
     from annotator.nvr.tree import open_tree
 
@@ -110,7 +109,7 @@ def redo_fallback(
         window = _window_with(window, tree, paths)
         _check_monitors(window, tree)
         with _supervisor_or_none(config, backlog, store, Graveyard(), state) as supervisor:
-            if supervisor and all(one.delegate == "cpu" for one in stations_for(config)):
+            if supervisor and all(one.delegate == "cpu" for one in supervisor.stations):
                 raise RuntimeUnavailable(
                     "there is no Edge TPU to do it on", "run `annotator doctor`, which says why"
                 )

@@ -146,9 +146,7 @@ def _not_compiled(config: Config) -> str | None:
     from annotator.inference.catalogue import Task, load_catalogue
 
     catalogue = load_catalogue()
-    for model in dict.fromkeys(
-        config.for_monitor(monitor).detection.model for monitor in ("", *config.monitors)
-    ):
+    for model in dict.fromkeys(settings.model for settings in config.detectors()):
         try:
             chosen = catalogue.resolve(model, Task.OBJECTS, config.models_directory, "edgetpu")
         except ModelError as error:

@@ -93,3 +93,18 @@ def test_a_command_that_needs_the_store_says_how_to_name_it() -> None:
 def test_what_holds_for_all_monitors_cannot_be_said_for_one() -> None:
     with pytest.raises(ConfigError, match=r"monitors.Door.faces.mirrored: holds for all monitors"):
         check_config({"monitors": {"Door": {"faces": {"mirrored": False}}}}, "test")
+
+
+def test_what_loads_the_same_is_loaded_once() -> None:
+    config = check_config(
+        {
+            "monitors": {
+                "Door": {"detection": {"min_score": 0.7}},
+                "Yard": {"detection": {"model": "blazepose"}},
+                "Hall": {"detection": {"model": "blazepose", "tiles": "2x1"}},
+            }
+        },
+        "test",
+    )
+    assert [settings.model for settings in config.detectors()] == ["auto", "blazepose"]
+    assert len(config.for_all()) == 4

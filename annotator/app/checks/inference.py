@@ -113,7 +113,7 @@ def models(patient: Patient) -> Iterator[Check]:
     from annotator.inference.catalogue import Task, load_catalogue
 
     config, catalogue = patient.config, load_catalogue()
-    for settings in _detections(config):
+    for settings in config.detectors():
         try:
             chosen = catalogue.resolve(
                 settings.model, Task.OBJECTS, config.models_directory, "auto"
@@ -132,7 +132,7 @@ def inference(patient: Patient) -> Iterator[Check]:
     from annotator.wire import Broken, Ready, Unplugged
 
     stations = stations_for(patient.config, lambda _: patient.inventory)
-    for settings in _detections(patient.config):
+    for settings in patient.config.detectors():
         alone = patient.config.model_copy(update={"detection": settings, "monitors": {}})
         # The CPU too, which stands in for a device that fails.
         for station in dict.fromkeys((*stations, ON_CPU)):
@@ -248,17 +248,8 @@ def _wants_edgetpu(patient: Patient) -> bool:
     return delegate == "edgetpu" or (delegate == "auto" and bool(patient.nodes))
 
 
-def _detections(config: Config) -> tuple[DetectionSettings, ...]:
-    """The settings that differ in what is loaded."""
-    by_key: dict[tuple[str, str, Path | None], DetectionSettings] = {}
-    for monitor in ("", *config.monitors):
-        settings = config.for_monitor(monitor).detection
-        by_key.setdefault((settings.model, settings.head, settings.labels_file), settings)
-    return tuple(by_key.values())
-
-
 def _face_models(config: Config) -> tuple[str, ...]:
-    settings = (config.for_monitor(monitor).faces for monitor in ("", *config.monitors))
+    settings = (monitor.faces for monitor in config.for_all())
     return tuple(dict.fromkeys(one.model for one in settings if one.enabled))
 
 
