@@ -7,7 +7,7 @@ probabilities are in [0, 1]. Times are aware and in UTC. Nothing here reads, wri
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -404,20 +404,54 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Hours:
+    """A part of every day by the clock on the wall, such as 22:00 to 06:00.
+
+    `since` is inclusive, `until` exclusive; one that is not later than `since` is on the next day.
+    """
+
+    since: time
+    until: time
+
+
+class Order(StrEnum):
+    """What comes first in an answer."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    BEST = "best"
+    """The highest score first."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureQuery:
     """A question about past sightings; empty tuples and None filter nothing.
 
-    `names` may hold `UNKNOWN_NAME` for faces that are nobody in the gallery. `since` is inclusive,
-    `until` exclusive. What is only still there (`Stay`) is left out, unless `stationary`.
+    `names` may hold `UNKNOWN_NAME` for faces that are nobody in the gallery, and `strangers` are
+    numbers of unknown people: a face has to be one of either. `no_face` asks for detections without
+    any face instead. `events` are paths, below their monitor's directory or below the store's root.
+    `since` is inclusive, `until` exclusive; `hours` and `weekdays` (0 is Monday, the day on which
+    the hours begin) are by the local clock, see `annotator.calendar`. `min_box_px` and `max_box_px`
+    are for the shorter side of a detection's box, both inclusive. What is only still there (`Stay`)
+    is left out, unless `stationary`.
     """
 
     monitors: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    strangers: tuple[int, ...] = ()
+    no_face: bool = False
+    events: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    hours: Hours | None = None
+    weekdays: tuple[int, ...] = ()
     min_score: float | None = None
+    min_probability: float | None = None
+    min_box_px: int | None = None
+    max_box_px: int | None = None
     stationary: bool = False
+    order: Order = Order.NEWEST
     limit: int | None = None
 
 
@@ -445,6 +479,112 @@ class Sighting:
     stay: Stay | None = None
     stranger: int | None = None
     face_id: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One annotated capture of an event, with what was seen in it (the best first).
+
+    `width` and `height` are the capture's, in pixels.
+    """
+
+    capture: Capture
+    captured_at: datetime
+    width: int
+    height: int
+    seen: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCount:
+    """How often a label was seen, and how surely at best."""
+
+    label: str
+    detections: int
+    best_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventName:
+    """A person of an event by the vote of its faces (see `EventPerson`)."""
+
+    name: str
+    share: float
+    faces: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventSummary:
+    """What is known of one event.
+
+    `began_at` and `ended_at` are its first and last annotated capture's times. `captures` were
+    annotated, `unseen` are those that wait or could not be looked at. `labels` and `people` come
+    best first; `best` is the sighting to show, None where nothing was seen. `gone` says that the
+    recorder has deleted the event.
+    """
+
+    event: Event
+    began_at: datetime
+    ended_at: datetime
+    captures: int
+    unseen: int
+    labels: tuple[LabelCount, ...] = ()
+    people: tuple[EventName, ...] = ()
+    best: Sighting | None = None
+    gone: bool = False
+
+    @property
+    def duration(self) -> timedelta:
+        return self.ended_at - self.began_at
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorCount:
+    """How often, and when last, a person was seen by one monitor."""
+
+    monitor: str
+    events: int
+    faces: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSummary:
+    """One person (or `UNKNOWN_NAME`): how often, when first and last, and where, most often first.
+
+    These are faces as they are named now, not the vote of each event.
+    """
+
+    name: str
+    events: int
+    faces: int
+    first: Sighting
+    last: Sighting
+    monitors: tuple[MonitorCount, ...]
+
+
+class By(StrEnum):
+    """What sightings are counted by; times by the local clock."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEKDAY = "weekday"
+    MONITOR = "monitor"
+    LABEL = "label"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often, for one value of each key that was counted by.
+
+    Keys are as people read them: the hour as "00" to "23", the day as "2026-11-22", the weekday as
+    "Monday". `events` are those with such a sighting, `sightings` detections, or faces by name.
+    """
+
+    keys: tuple[str, ...]
+    events: int
+    sightings: int
 
 
 @dataclass(frozen=True, slots=True)

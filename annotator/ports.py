@@ -13,19 +13,24 @@ from annotator.config import DetectionSettings, FaceSettings
 from annotator.domain import (
     Annotation,
     BoundingBox,
+    By,
     Capture,
     CaptureContent,
     CaptureQuery,
+    Count,
     Detection,
     Event,
     EventPerson,
+    EventSummary,
     Face,
     FaceModels,
     FaceMoment,
     FaceQuestion,
     Failure,
+    Frame,
     Lease,
     Origin,
+    PersonSummary,
     Provenance,
     Reason,
     Relabelling,
@@ -218,7 +223,42 @@ class SightingQueries(Protocol):
     """Read-only questions."""
 
     def sightings(self, query: CaptureQuery) -> Iterable[Sighting]:
-        """Newest first."""
+        """In the order that is asked for; streamed.
+
+        This and all that takes a query raises QueryError at once for a monitor, label, name,
+        stranger or event that the database never met, naming the nearest one.
+        """
+
+    def count(self, query: CaptureQuery) -> int:
+        """How many sightings there are, whatever the limit."""
+
+    def newest_mark(self) -> int:
+        """Where the newest sighting stands, for `sightings_since`."""
+
+    def sightings_since(self, query: CaptureQuery, mark: int) -> tuple[tuple[Sighting, ...], int]:
+        """What was recorded after `mark`, as it was recorded, and the mark after it.
+
+        At most a thousand at once: the mark tells where the next call goes on.
+        """
+
+    def events(self, query: CaptureQuery) -> Iterable[EventSummary]:
+        """Events with a sighting that fits, with all their labels and people; streamed."""
+
+    def empty_events(self, query: CaptureQuery) -> Iterable[EventSummary]:
+        """Events that were looked at as a whole, and nothing was seen in any capture.
+
+        Of the query only monitors, times, order and limit count.
+        """
+
+    def people(self, query: CaptureQuery) -> tuple[PersonSummary, ...]:
+        """Everybody with a face that fits, seen last first."""
+
+    def stats(self, query: CaptureQuery, by: Sequence[By]) -> tuple[Count, ...]:
+        """How often by one key or two, in the order of the keys (days, hours and weekdays as they
+        come, all else most often first); what never was is not there."""
+
+    def frames(self, event: Event) -> tuple[Frame, ...]:
+        """The annotated captures of an event, frames ascending."""
 
     def seen_in(self, capture: Capture) -> tuple[Sighting, ...] | None:
         """What was seen in one capture; None where it has not been annotated."""

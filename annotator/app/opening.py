@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from annotator.clock import SystemClock
-from annotator.config import Config
 
 if TYPE_CHECKING:
+    from annotator.config import Config
     from db.face_book import SqlFaceBook
     from db.queries import SqlQueries
 
 
+class Places(Protocol):
+    """A Config, or an `annotator.places.Places`, which is there sooner."""
+
+    @property
+    def database_path(self) -> Path: ...
+
+
 @contextmanager
-def questions(config: Config) -> Iterator[SqlQueries]:
+def questions(config: Places) -> Iterator[SqlQueries]:
     """Read-only; a running daemon does not mind. Raises DatabaseError."""
     from db.engine import open_read_only
     from db.queries import SqlQueries
