@@ -70,7 +70,8 @@ def test_a_local_day_has_23_to_25_hours() -> None:
     assert lengths == [timedelta(hours=hours) for hours in (23, 24, 25)]
 
 
-moments = st.datetimes(datetime(2023, 1, 1), datetime(2025, 1, 1), timezones=st.just(UTC))
+_NAIVE = (datetime(2023, 1, 1), datetime(2025, 1, 1))  # noqa: DTZ001 - hypothesis adds the zone
+moments = st.datetimes(*_NAIVE, timezones=st.just(UTC))
 hours = st.builds(Hours, st.times(), st.times())
 weekdays = st.sets(st.integers(0, 6)).map(lambda days: tuple(sorted(days)))
 
