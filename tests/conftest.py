@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -47,3 +48,16 @@ def no_process_left_behind() -> Iterator[None]:
     yield
     leaked = [str(child) for child in set(psutil.Process().children(recursive=True)) - before]
     assert not leaked, f"processes left behind: {leaked}"
+
+
+@pytest.fixture
+def local_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Changes the machine's time zone, as seen from here."""
+
+    def change(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield change
+    monkeypatch.undo()
+    time.tzset()

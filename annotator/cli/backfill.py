@@ -8,7 +8,7 @@ import click
 
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config, start_logging
-from annotator.cli.when import When
+from annotator.cli.when import WHEN
 from annotator.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @common_options
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--monitor", "monitors", multiple=True, help="Only this monitor; may be repeated.")
-@click.option("--since", type=When(), help="Only events from this time on: 2024-05-01, 7d.")
-@click.option("--until", type=When(), help="Only events before this time.")
+@click.option("--since", type=WHEN, help="Only events from this time on: 2024-05-01, 7d.")
+@click.option("--until", type=WHEN, help="Only events before this time.")
 @click.option(
     "--redo-fallback",
     is_flag=True,

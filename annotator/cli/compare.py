@@ -9,7 +9,7 @@ import click
 
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config
-from annotator.cli.when import When
+from annotator.cli.when import WHEN
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ SHOWN = 10
     help="So many captures, spread evenly over the history.",
 )
 @click.option("--monitor", "monitors", multiple=True, help="Only this monitor; may be repeated.")
-@click.option("--since", type=When(), help="Only events from this time on: 2024-05-01, 7d.")
-@click.option("--until", type=When(), help="Only events before this time.")
+@click.option("--since", type=WHEN, help="Only events from this time on: 2024-05-01, 7d.")
+@click.option("--until", type=WHEN, help="Only events before this time.")
 @click.option("--save", type=click.Path(path_type=Path), help="Draw where they differ, into here.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def compare(

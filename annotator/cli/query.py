@@ -11,7 +11,7 @@ import click
 
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config
-from annotator.cli.when import When
+from annotator.cli.when import WHEN
 from annotator.domain import Identity
 from annotator.names import stranger_name
 
@@ -30,8 +30,8 @@ CSV_COLUMNS = (
 @click.option("--monitor", "monitors", multiple=True, help="Only this monitor; may be repeated.")
 @click.option("--label", "labels", multiple=True, help="Only this label; may be repeated.")
 @click.option("--name", "names", multiple=True, help="Only this person, or `unknown`.")
-@click.option("--since", type=When(), help="From this time on: 2024-05-01, 3d, 'yesterday 18:00'.")
-@click.option("--until", type=When(), help="Before this time.")
+@click.option("--since", type=WHEN, help="From this time on: 2024-05-01, 3d, 'yesterday 18:00'.")
+@click.option("--until", type=WHEN, help="Before this time.")
 @click.option(
     "--min-score", type=click.FloatRange(0, 1), help="Only detections at least this sure."
 )

@@ -6,14 +6,14 @@ import click
 
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config
-from annotator.cli.when import When
+from annotator.cli.when import WHEN
 
 
 @click.command()
 @common_options
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
-@click.option("--since", type=When(), help="Only faces from this time on.")
-@click.option("--until", type=When(), help="Only faces before this time.")
+@click.option("--since", type=WHEN, help="Only faces from this time on.")
+@click.option("--until", type=WHEN, help="Only faces before this time.")
 @click.option("--undo", is_flag=True, help="Take the last relabelling back.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def relabel(

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import time as clock
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from annotator.calendar import local_days, spans
 from annotator.domain import Hours
 
 
-@pytest.fixture(autouse=True, scope="module")
-def zone() -> Iterator[Callable[[str], None]]:
-    before = os.environ.get("TZ")
-
-    def change(name: str) -> None:
-        os.environ["TZ"] = name
-        clock.tzset()
-
-    change("Europe/Berlin")
-    yield change
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    clock.tzset()
+@pytest.fixture(autouse=True)
+def berlin(local_zone: Callable[[str], None]) -> None:
+    local_zone("Europe/Berlin")
 
 
 def utc(*parts: int) -> datetime:
@@ -76,7 +62,7 @@ hours = st.builds(Hours, st.times(), st.times())
 weekdays = st.sets(st.integers(0, 6)).map(lambda days: tuple(sorted(days)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hours, weekdays, moments, st.timedeltas(timedelta(0), timedelta(days=400)), st.data())
 def test_a_moment_is_in_a_span_if_the_clock_says_so(
     hours: Hours, weekdays: tuple[int, ...], since: datetime, length: timedelta, data: st.DataObject

@@ -8,7 +8,7 @@ import click
 
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config
-from annotator.cli.when import When
+from annotator.cli.when import WHEN
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MANY = 1000
 @click.command()
 @common_options
 @click.option(
-    "--since", type=When(),
+    "--since", type=WHEN,
     help="Of older faces only those that are a stranger's already: 2024-05-01, 30d.",
 )  # fmt: skip
 @click.option(

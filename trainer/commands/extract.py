@@ -8,7 +8,7 @@ import click
 
 from annotator.cli import output
 from annotator.cli.options import common_options, load_config
-from annotator.cli.when import When
+from annotator.cli.when import WHEN
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class StrangerNumber(click.ParamType):  # type: ignore[type-arg]  # generic only
     help="Only this stranger, as `trainer cluster` numbers them; may be repeated.",
 )  # fmt: skip
 @click.option("--monitor", "monitors", multiple=True, help="Only this monitor; may be repeated.")
-@click.option("--since", type=When(), help="From this time on: 2024-05-01, 3d, 'yesterday 18:00'.")
-@click.option("--until", type=When(), help="Before this time.")
+@click.option("--since", type=WHEN, help="From this time on: 2024-05-01, 3d, 'yesterday 18:00'.")
+@click.option("--until", type=WHEN, help="Before this time.")
 @click.option(
     "--min-size", "min_size_px", type=click.IntRange(min=0), default=0,
     help="The shorter side in pixels.",
