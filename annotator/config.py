@@ -8,8 +8,6 @@ commented sample; a test holds it against this file.
 from __future__ import annotations
 
 import difflib
-import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -18,9 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from annotator.errors import ConfigError
-
-CONFIG_NAME = "annotator.toml"
-SYSTEM_CONFIG = Path("/etc/annotator") / CONFIG_NAME
+from annotator.places import CONFIG_NAME, default_database, read_toml, state_directory
 
 
 def _known_zone(name: str) -> str:
@@ -304,12 +300,12 @@ class Config(Section):
         """[database] path, else the service's or the user's state directory."""
         if self.database.path is not None:
             return self.database.path
-        return _state_directory() / "annotator.sqlite"
+        return default_database()
 
     @property
     def models_directory(self) -> Path:
         """[models] directory, else `models` in the service's or the user's state directory."""
-        return self.models.directory or _state_directory() / "models"
+        return self.models.directory or state_directory() / "models"
 
     @property
     def recogniser_path(self) -> Path:
@@ -319,7 +315,7 @@ class Config(Section):
     @property
     def gallery_path(self) -> Path:
         """[faces] gallery, else `gallery` in the service's or the user's state directory."""
-        return self.faces.gallery or _state_directory() / "gallery"
+        return self.faces.gallery or state_directory() / "gallery"
 
     @property
     def store_root(self) -> Path:
@@ -341,42 +337,11 @@ def _overridden(base: _S, overrides: Mapping[str, Any]) -> _S:
     return type(base).model_validate({**base.model_dump(), **overrides})
 
 
-def _state_directory() -> Path:
-    # systemd's StateDirectory= names the service's own place in this variable.
-    service = os.environ.get("STATE_DIRECTORY")
-    if service:
-        return Path(service.split(":")[0])
-    from platformdirs import user_data_path
-
-    return user_data_path("annotator")
-
-
-def find_config(explicit: Path | None = None) -> Path | None:
-    """The file to load: named, $ANNOTATOR_CONFIG, ./, the user's, /etc/annotator; None for none."""
-    if explicit is not None:
-        return explicit
-    named = os.environ.get("ANNOTATOR_CONFIG")
-    if named:
-        return Path(named)
-    from platformdirs import user_config_path
-
-    candidates = (Path(CONFIG_NAME), user_config_path("annotator") / CONFIG_NAME, SYSTEM_CONFIG)
-    return next((path for path in candidates if path.is_file()), None)
-
-
 def load_config(path: Path | None) -> Config:
     """Read and check one file; None gives the defaults. Raises ConfigError with every complaint."""
     if path is None:
         return Config()
-    try:
-        data = tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read {path}: {error.strerror}", "name an existing file with --config"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}", "mend that line") from error
-    return check_config(data, str(path))
+    return check_config(read_toml(path), str(path))
 
 
 def check_config(data: Mapping[str, Any], source: str) -> Config:

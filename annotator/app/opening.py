@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from db.queries import SqlQueries
 
 
-class Places(Protocol):
+class HasDatabase(Protocol):
     """A Config, or an `annotator.places.Places`, which is there sooner."""
 
     @property
@@ -23,7 +23,7 @@ class Places(Protocol):
 
 
 @contextmanager
-def questions(config: Places) -> Iterator[SqlQueries]:
+def questions(config: HasDatabase) -> Iterator[SqlQueries]:
     """Read-only; a running daemon does not mind. Raises DatabaseError."""
     from db.engine import open_read_only
     from db.queries import SqlQueries

@@ -12,6 +12,7 @@ from annotator.errors import ConfigError
 
 if TYPE_CHECKING:
     from annotator.config import Config
+    from annotator.places import Places
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,9 +59,18 @@ def load_config(named: Path | None = None) -> Config:
     return loaded.with_places(store=given.get("store"), database=given.get("database"))
 
 
+def load_places() -> Places:
+    """Where the running command finds the database and the store. Raises ConfigError."""
+    from annotator.places import find_places
+
+    given = click.get_current_context().ensure_object(dict)
+    found = find_places(config_file())
+    return found.with_places(store=given.get("store"), database=given.get("database"))
+
+
 def config_file() -> Path | None:
     """The configuration file of the running command; None where there is none."""
-    from annotator.config import find_config
+    from annotator.places import find_config
 
     return find_config(click.get_current_context().ensure_object(dict).get("config_file"))
 
@@ -71,7 +81,7 @@ def service_config_file() -> Path:
     Not the one beside the person who sets it up, and not what the command line says otherwise: the
     daemon would have neither.
     """
-    from annotator.config import SYSTEM_CONFIG
+    from annotator.places import SYSTEM_CONFIG
 
     given = click.get_current_context().ensure_object(dict)
     for option in ("store", "database"):

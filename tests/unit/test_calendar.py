@@ -70,8 +70,10 @@ def test_a_moment_is_in_a_span_if_the_clock_says_so(
     found = [*spans(hours, weekdays, since, since + length)]
     for later, earlier in pairwise(found):
         assert earlier.since < earlier.until <= later.since
-    moment = since + data.draw(st.floats(0, 1, exclude_max=True)) * length
-    if length == timedelta(0) or _near_a_change(moment):
+    if not length:
+        return
+    moment = since + data.draw(st.timedeltas(timedelta(0), length - timedelta.resolution))
+    if _near_a_change(moment):
         return
     local = moment.astimezone()
     now, day = local.time(), local.date()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from annotator.config import Config, check_config, find_config, load_config
+from annotator.config import Config, check_config, load_config
+from annotator.places import find_config
 from annotator.errors import ConfigError
 
 SAMPLE = Path(__file__).parents[2] / "annotator.toml"
