@@ -579,7 +579,8 @@ class Count:
     """How often, for one value of each key that was counted by.
 
     Keys are as people read them: the hour as "00" to "23", the day as "2026-11-22", the weekday as
-    "Monday". `events` are those with such a sighting, `sightings` detections, or faces by name.
+    "Monday". `events` are those with such a sighting, by hour and weekday once for each day with
+    one; `sightings` are detections, or faces where names or probabilities are asked for.
     """
 
     keys: tuple[str, ...]
@@ -684,12 +685,16 @@ class EventPerson:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How much there is in the database, for `annotator status`."""
+    """How much there is in the database, for `annotator status`.
+
+    `pruned` were annotated, but what was seen in them was let go; `annotated` are the others.
+    """
 
     annotated: int
     failed: int
     detections: int
     faces: int
+    pruned: int = 0
     waiting: dict[Origin, int] = field(default_factory=dict)
     oldest_waiting: dict[Origin, datetime] = field(default_factory=dict)
     skipped: dict[SkipReason, int] = field(default_factory=dict)

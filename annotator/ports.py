@@ -223,7 +223,7 @@ class SightingQueries(Protocol):
     """Read-only questions."""
 
     def sightings(self, query: CaptureQuery) -> Iterable[Sighting]:
-        """In the order that is asked for; streamed.
+        """In the order that is asked for; streamed: what is recorded meanwhile may be in the rest.
 
         This and all that takes a query raises QueryError at once for a monitor, label, name,
         stranger or event that the database never met, naming the nearest one.
@@ -238,16 +238,20 @@ class SightingQueries(Protocol):
     def sightings_since(self, query: CaptureQuery, mark: int) -> tuple[tuple[Sighting, ...], int]:
         """What was recorded after `mark`, as it was recorded, and the mark after it.
 
-        At most a thousand at once: the mark tells where the next call goes on.
+        Of a thousand detections at most: the mark tells where the next call goes on.
         """
 
     def events(self, query: CaptureQuery) -> Iterable[EventSummary]:
-        """Events with a sighting that fits, with all their labels and people; streamed."""
+        """Events with a sighting that fits, with all their labels and people; streamed.
+
+        Each stands where its newest (oldest, best) sighting that fits stands in the order.
+        """
 
     def empty_events(self, query: CaptureQuery) -> Iterable[EventSummary]:
         """Events that were looked at as a whole, and nothing was seen in any capture.
 
-        Of the query only monitors, times, order and limit count.
+        Of the query only monitors, times, order and limit count; an event has the time at which it
+        began. What may still be going on is left out.
         """
 
     def people(self, query: CaptureQuery) -> tuple[PersonSummary, ...]:

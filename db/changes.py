@@ -20,7 +20,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    UnaryExpression,
     and_,
     case,
     delete,
@@ -32,9 +31,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.sql.operators import custom_op
 
 from annotator.domain import Identity
+from db.planning import unindexed
 from db.schema import face, relabelled, tag
 
 IDENTIFICATION = ("verdict", "name", "probability", "distance", "recogniser_id")
@@ -134,17 +133,11 @@ def named_by_hand(faces: FromClause) -> ColumnElement[bool]:
     return exists().where(tag.c.face_id == faces.c.id, tag.c.negated == 0).correlate(faces)
 
 
-def _plus(column: Column[Any]) -> ColumnElement[Any]:
-    """`+column`, which keeps SQLite from going by that column's index, and so from reading every
-    face there is for the few that change (https://www.sqlite.org/optoverview.html)."""
-    return UnaryExpression(column, operator=custom_op("+"))
-
-
 def _follow() -> Any:
     """Built of: the tracks that change, the leader of each, and who follows it."""
     touched = (
         select(face.c.event_id, face.c.track)
-        .join(change, face.c.id == _plus(change.c.face_id))
+        .join(change, face.c.id == unindexed(change.c.face_id))
         .where(face.c.track.is_not(None))
         .distinct()
         .subquery()
@@ -157,7 +150,7 @@ def _follow() -> Any:
         select(face.c.id, place.label("place"))
         .join(touched, and_(touched.c.event_id == face.c.event_id, touched.c.track == face.c.track))
         .where(
-            _plus(face.c.verdict).in_(IDENTITIES),
+            unindexed(face.c.verdict).in_(IDENTITIES),
             or_(face.c.seen_better == 0, named_by_hand(face)),
         )
         .subquery()
@@ -194,7 +187,7 @@ _COLUMNS = ("face_id", *IDENTIFICATION, "expected_verdict", "expected_name")
 _ADD = f"INSERT INTO change ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 
 # Built once, since building a statement takes longer than running it.
-_CHANGED = change.join(face, face.c.id == _plus(change.c.face_id))
+_CHANGED = change.join(face, face.c.id == unindexed(change.c.face_id))
 _SAME = and_(face.c.verdict == change.c.verdict, face.c.name.is_not_distinct_from(change.c.name))
 _AS_EXPECTED = and_(
     face.c.verdict == change.c.expected_verdict,
@@ -232,6 +225,6 @@ _COUNT = (
 )
 _WRITE = (
     update(face)
-    .where(face.c.id == _plus(change.c.face_id))
+    .where(face.c.id == unindexed(change.c.face_id))
     .values({column: change.c[column] for column in IDENTIFICATION})
 )

@@ -118,17 +118,11 @@ class SqlFaceBook:
                 _GROUP, [{"its_id": one, "of_stranger": who} for one, who in strangers.items()]
             )
             highest = max((who for who in strangers.values() if who is not None), default=0)
-            if highest > _last_stranger(connection):
-                entry = sqlite_insert(setting).values(name=_LAST_STRANGER, value=str(highest))
-                connection.execute(
-                    entry.on_conflict_do_update(
-                        index_elements=["name"], set_={"value": entry.excluded.value}
-                    )
-                )
+            remember_stranger(connection, highest)
 
     def last_stranger(self) -> int:
         with self._database.reading() as connection:
-            return _last_stranger(connection)
+            return last_stranger(connection)
 
 
 def _row(one: Renaming, recogniser_id: int | None) -> tuple[Any, ...]:
@@ -139,11 +133,22 @@ def _row(one: Renaming, recogniser_id: int | None) -> tuple[Any, ...]:
     )
 
 
-def _last_stranger(connection: Connection) -> int:
+def last_stranger(connection: Connection) -> int:
     highest: str | None = connection.scalar(
         select(setting.c.value).where(setting.c.name == _LAST_STRANGER)
     )
     return int(highest or 0)
+
+
+def remember_stranger(connection: Connection, number: int) -> None:
+    """No stranger found later gets this number, or one below it."""
+    if number > last_stranger(connection):
+        entry = sqlite_insert(setting).values(name=_LAST_STRANGER, value=str(number))
+        connection.execute(
+            entry.on_conflict_do_update(
+                index_elements=["name"], set_={"value": entry.excluded.value}
+            )
+        )
 
 
 _LAST_STRANGER = "last stranger"

@@ -41,6 +41,8 @@ class EventKey:
     frame_format: str
     first_frame: int
     started_at_ms: int | None
+    gone_at_ms: int | None = None
+    folded_at_ms: int | None = None
 
     def stored_name(self, capture: Capture) -> str:
         """The capture's file name, or "" where the frame format gives it."""
@@ -113,6 +115,15 @@ def set_start(connection: Connection, key: EventKey, started_at_ms: int) -> None
         )
 
 
+def reopen(connection: Connection, key: EventKey) -> None:
+    """Captures of an event were met or looked at: the recorder has it, and it may have something
+    to fold again."""
+    if key.gone_at_ms is not None or key.folded_at_ms is not None:
+        connection.execute(
+            update(event).where(event.c.id == key.id).values(gone_at=None, folded_at=None)
+        )
+
+
 def key_of(connection: Connection, table: Table, **values: str | int) -> int:
     """The id of a row that is its values (a label, a provenance), which is written where new."""
     found: int | None = connection.scalar(select(table.c.id).filter_by(**values))
@@ -168,6 +179,8 @@ _EVENT = (
         event.c.frame_format,
         event.c.first_frame,
         event.c.started_at,
+        event.c.gone_at,
+        event.c.folded_at,
     )
     .join(monitor)
     .where(

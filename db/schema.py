@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0007"
 """The newest migration; a database of any other version is not read."""
 
 metadata = MetaData()
@@ -51,8 +51,14 @@ event = Table(
     Column("started_at", Integer),
     Column("frame_format", Text, nullable=False),
     Column("first_frame", Integer, nullable=False),
+    Column("began_at", Integer),  # kept by a trigger, as the counts below
+    Column("gone_at", Integer),
+    Column("folded_at", Integer),
     UniqueConstraint("monitor_id", "path"),
     Index("event_by_start", "monitor_id", "started_at"),
+    Index("event_by_beginning", "began_at"),
+    Index("event_unfolded", "monitor_id", "began_at"),
+    Index("event_gone", "gone_at"),
 )
 
 provenance = Table(
@@ -80,6 +86,23 @@ capture = Table(
     Column("height", Integer, nullable=False),
     Column("provenance_id", Integer, ForeignKey("provenance.id"), nullable=False),
     Column("inherited_from", Text),
+)
+
+folded = Table(
+    "folded",
+    metadata,
+    Column("event_id", Integer, ForeignKey("event.id"), primary_key=True),
+    Column("first_frame", Integer, primary_key=True),
+    Column("file_name", Text, primary_key=True),
+    Column("last_frame", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("seen", Integer, nullable=False),
+    Column("first_at", Integer, nullable=False),
+    Column("last_at", Integer, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("provenance_id", Integer, ForeignKey("provenance.id"), nullable=False),
+    Column("captures", Integer),  # generated: never written
 )
 
 label = Table(
@@ -305,6 +328,27 @@ event_people = Table(
     *(Column(name, Integer) for name in ("started_at", "event_id", "best_face_id")),
 )
 
+label_count = Table(
+    "label_count",
+    metadata,
+    *(
+        Column(name, Integer, primary_key=True)
+        for name in ("label_id", "quarter", "event_id", "still")
+    ),
+    Column("monitor_id", Integer, nullable=False),
+    Column("detections", Integer, nullable=False),
+    Column("sightings", Integer, nullable=False),
+)
+
+name_count = Table(
+    "name_count",
+    metadata,
+    Column("name", Text, primary_key=True),
+    *(Column(name, Integer, primary_key=True) for name in ("quarter", "event_id", "still")),
+    Column("monitor_id", Integer, nullable=False),
+    Column("faces", Integer, nullable=False),
+)
+
 tally = Table(
     "tally",
     metadata,
@@ -318,4 +362,31 @@ setting = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("captured_at", Integer, nullable=False),
+    Column("raised_at", Integer, nullable=False),
+    Column("sighting", Text, nullable=False),
+    UniqueConstraint("rule", "event", "person"),
+    Index("notice_by_person", "rule", "person", "captured_at"),
+    Index("notice_by_age", "raised_at"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("notice_id", Integer, ForeignKey("notice.id", ondelete="CASCADE"), primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("state", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Integer, nullable=False),
+    Column("why", Text, nullable=False),
+    Index("delivery_open", "target", "state", "due_at"),
 )

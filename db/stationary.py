@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
     Connection,
     Row,
     Select,
@@ -30,8 +32,9 @@ from sqlalchemy import (
 
 from annotator.domain import BoundingBox, Stay
 from annotator.stillness import MEAN_OVER, MOST_PARKED, Ends, Moment, Parked, Place, Scene, Seen
+from db.folded import frames_between
 from db.keys import STAYS
-from db.schema import capture, detection, event, label, stationary
+from db.schema import capture, detection, event, folded, label, stationary
 
 if TYPE_CHECKING:
     from annotator.config import StationarySettings
@@ -450,13 +453,36 @@ _AROUND = select(_near, bindparam("labelled", type_=Text).label("label")).where(
     _near.c.ymax > bindparam("its_ymin"),
 )
 
-# The captures of a monitor in order are those of its events in order, by frame.
-_one = literal(1).label("one")
-_rest_of_first = select(_one).where(
-    capture.c.event_id == bindparam("first_event"), capture.c.frame > bindparam("first_frame")
+# The captures of a monitor in order are those of its events in order, by frame. Of those in runs
+# only the ones in which nothing was seen count: where something was, it may have been the object.
+_BEGIN: BindParameter[int] = bindparam("first_frame")
+_END: BindParameter[int] = bindparam("last_frame")
+_EMPTY = folded.c.seen == 0
+
+
+def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(literal(1).label("captures")).where(*conditions)
+
+
+def _runs(event_id: str, lowest: ColumnElement[int], highest: ColumnElement[int]) -> Select[Any]:
+    captures = frames_between(lowest, highest).label("captures")
+    return select(captures).where(
+        folded.c.event_id == bindparam(event_id),
+        _EMPTY,
+        folded.c.first_frame <= highest,
+        folded.c.last_frame >= lowest,
+        captures > 0,
+    )
+
+
+_OF_FIRST = (capture.c.event_id == bindparam("first_event"), capture.c.frame > _BEGIN)
+_REST_OF_FIRST = (
+    _rows(*_OF_FIRST),
+    _runs("first_event", _BEGIN + 1, folded.c.last_frame),
 )
-_start_of_last = select(_one).where(
-    capture.c.event_id == bindparam("last_event"), capture.c.frame < bindparam("last_frame")
+_START_OF_LAST = (
+    _rows(capture.c.event_id == bindparam("last_event"), capture.c.frame < _END),
+    _runs("last_event", folded.c.first_frame, _END - 1),
 )
 
 
@@ -475,22 +501,29 @@ _LATER_EVENTS = (
 )
 
 
-def _of_events(events: Select[Any]) -> Select[Any]:
+def _of_events(events: Select[Any]) -> tuple[Select[Any], ...]:
     those = events.subquery()
-    return select(_one).select_from(those.join(capture, capture.c.event_id == those.c.id))
-
-
-def _counted(*parts: Select[Any]) -> Select[Any]:
-    # The limit ends the counting.
-    return select(func.count()).select_from(
-        union_all(*parts).limit(bindparam("at_most")).subquery()
+    return (
+        _rows().select_from(those.join(capture, capture.c.event_id == those.c.id)),
+        select(folded.c.captures)
+        .select_from(those.join(folded, folded.c.event_id == those.c.id))
+        .where(_EMPTY),
     )
 
 
-_BETWEEN_FRAMES = _counted(_rest_of_first.where(capture.c.frame < bindparam("last_frame")))
-_BETWEEN_EVENTS = _counted(
-    _rest_of_first,
-    _start_of_last,
-    _of_events(_LATER_EVENTS.where(event.c.started_at < _start("last_event"))),
+def _counted(*parts: Select[Any]) -> Select[Any]:
+    # The limit ends the counting: each row stands for one capture or more.
+    at_most: BindParameter[int] = bindparam("at_most")
+    some = union_all(*parts).limit(at_most).subquery()
+    return select(func.min(func.coalesce(func.sum(some.c.captures), 0), at_most))
+
+
+_BETWEEN_FRAMES = _counted(
+    _rows(*_OF_FIRST, capture.c.frame < _END), _runs("first_event", _BEGIN + 1, _END - 1)
 )
-_AFTER = _counted(_rest_of_first, _of_events(_LATER_EVENTS))
+_BETWEEN_EVENTS = _counted(
+    *_REST_OF_FIRST,
+    *_START_OF_LAST,
+    *_of_events(_LATER_EVENTS.where(event.c.started_at < _start("last_event"))),
+)
+_AFTER = _counted(*_REST_OF_FIRST, *_of_events(_LATER_EVENTS))

@@ -24,6 +24,7 @@ from annotator.domain import (
 )
 from annotator.stillness import Moment, Seen
 from db.engine import Database
+from db.folded import is_in_runs, unfold
 from db.keys import (
     CAPTURE_COLUMNS,
     EventKey,
@@ -31,6 +32,7 @@ from db.keys import (
     its,
     key_of,
     register_event,
+    reopen,
     same_capture,
     set_start,
 )
@@ -82,7 +84,7 @@ class SqlStore:
         now_ms = to_ms(self._clock.now())
         try:
             with self._database.writing() as connection:
-                batch = _Batch(connection, now_ms)
+                batch = Batch(connection, now_ms)
                 batch.write(annotations, failures)
                 if self._stationary is not None:
                     self._stationary.take_in(
@@ -128,7 +130,7 @@ class SqlStore:
                 )
 
 
-class _Batch:
+class Batch:
     """The rows of one call of `record`, gathered first so that each table is written once.
 
     Afterwards `recorded` tells what was annotated and `replaced` how many annotations went.
@@ -141,6 +143,7 @@ class _Batch:
         self._now_ms = now_ms
         self._events: dict[Event, EventKey] = {}
         self._earliest_ms: dict[EventKey, int] = {}
+        self._looked_at: dict[EventKey, list[Capture]] = {}
         self._labels: dict[str, int] = {}
         self._provenances: dict[Provenance, int] = {}
         self._recognisers: dict[str, int] = {}
@@ -170,6 +173,9 @@ class _Batch:
             self.replaced = self._connection.execute(_CAPTURE_DELETION, self._over).rowcount
             for deletion in _OTHER_DELETIONS:
                 self._connection.execute(deletion, self._over)
+        for key, captures in self._looked_at.items():
+            unfold(self._connection, key, captures)
+            reopen(self._connection, key)
         if self._spared:
             self._connection.execute(_BACKLOG_DELETION, self._spared)
         for table, rows in self._rows.items():
@@ -183,6 +189,7 @@ class _Batch:
     def _annotated(self, annotation: Annotation) -> None:
         event_key, capture_key = self._keys_of(annotation.capture)
         self._over.append(its(capture_key))
+        self._looked_at.setdefault(event_key, []).append(annotation.capture)
         captured_ms, source = to_ms(annotation.captured_at), annotation.inherited_from
         self._earliest_ms[event_key] = min(
             captured_ms, self._earliest_ms.get(event_key, captured_ms)
@@ -194,7 +201,7 @@ class _Batch:
                 "annotated_at": self._now_ms // 1000,
                 "width": annotation.width,
                 "height": annotation.height,
-                "provenance_id": self._provenance_id(annotation.provenance),
+                "provenance_id": self.provenance_id(annotation.provenance),
                 "inherited_from": source.file_name if source else None,
             }
         )
@@ -213,7 +220,7 @@ class _Batch:
                     "label_id": self._label_id(one.label),
                     "class_id": one.class_id,
                     "score": one.score,
-                    **_sides(one.box),
+                    **sides(one.box),
                 }
             )
             seen.append(Seen(detection_id, one.label, one.box))
@@ -243,7 +250,7 @@ class _Batch:
                 "distance": who.distance if who else None,
                 "score": found.score,
                 "sharpness": found.sharpness,
-                **_sides(found.box),
+                **sides(found.box),
                 "track": found.track,
                 "seen_better": int(found.gate is Gate.SEEN_BETTER),
                 "recogniser_id": recogniser_id if is_answer else None,
@@ -256,8 +263,9 @@ class _Batch:
 
     def _failed_again_or_for_good(self, result: Failure, failed: Capture) -> None:
         """What was seen before stays where a second look fails (see `Backlog.redo_fallback`)."""
-        _, key = self._keys_of(failed)
-        if self._connection.scalar(_IS_ANNOTATED, its(key)) is None:
+        event_key, key = self._keys_of(failed)
+        is_row = self._connection.scalar(_IS_ANNOTATED, its(key)) is not None
+        if not is_row and not is_in_runs(self._connection, event_key, failed, pruned=True):
             self._over.append(its(key))
             self._failed(result, key)
             return
@@ -297,7 +305,7 @@ class _Batch:
             self._labels[name] = key_of(self._connection, label, name=name)
         return self._labels[name]
 
-    def _provenance_id(self, one: Provenance) -> int:
+    def provenance_id(self, one: Provenance) -> int:
         if one not in self._provenances:
             self._provenances[one] = key_of(
                 self._connection,
@@ -326,7 +334,7 @@ class _Batch:
         return self._next_id[table] - 1
 
 
-def _sides(box: BoundingBox) -> dict[str, int]:
+def sides(box: BoundingBox) -> dict[str, int]:
     return {"xmin": box.xmin, "ymin": box.ymin, "xmax": box.xmax, "ymax": box.ymax}
 
 

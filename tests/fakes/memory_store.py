@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from annotator.config import StationarySettings
 from annotator.domain import (
     UNKNOWN_NAME,
     Annotation,
+    By,
     Capture,
     CaptureQuery,
+    Count,
     Detection,
     Event,
     EventPerson,
+    EventSummary,
     FaceQuestion,
     Failure,
-    Identity,
+    Frame,
     Lease,
+    Order,
     Origin,
+    PersonSummary,
     Reason,
     Sighting,
     SkipReason,
@@ -32,6 +37,15 @@ from annotator.domain import (
 from annotator.errors import QueryError
 from annotator.ports import Clock
 from tests.fakes.memory_faces import MemoryFaces, Row
+from tests.fakes.memory_questions import (
+    Seen,
+    count_by,
+    fits,
+    in_order,
+    is_in_time,
+    people_among,
+    summary,
+)
 from tests.fakes.parking import Look, stays
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,7 +76,8 @@ class Waiting:
 class MemoryStore:
     """The ports `Backlog` and `AnnotationStore`; what was recorded is there to look at, by path.
 
-    `given_back` counts the captures that were put back; `faces` are for a MemoryFaceBook.
+    `given_back` counts the captures that were put back, `recordings` the annotations that were
+    recorded, and `recorded` tells which one each capture's is; `faces` are for a MemoryFaceBook.
     """
 
     def __init__(
@@ -73,6 +88,8 @@ class MemoryStore:
         self.failures: dict[str, Failure] = {}
         self.skipped: dict[str, SkipReason] = {}
         self.given_back = 0
+        self.recordings = 0
+        self.recorded: dict[str, int] = {}
         self.faces = MemoryFaces()
         self._clock = clock
         self._waiting: dict[str, Waiting] = {}
@@ -228,6 +245,8 @@ class MemoryStore:
         self._see(one.capture for one in failures if one.capture is not None)
         for annotation in annotations:
             self._forget(annotation.capture.path)
+            self.recordings += 1
+            self.recorded[annotation.capture.path] = self.recordings
             self.annotations[annotation.capture.path] = annotation
             self.faces.record(annotation)
         for failure in failures:
@@ -265,6 +284,18 @@ class MemoryStore:
             place.pop(path, None)
         self.faces.forget(path)
 
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def not_done(self) -> list[Capture]:
+        """What waits or has failed."""
+        failed = [one.capture for one in self.failures.values() if one.capture is not None]
+        return [row.capture for row in self._waiting.values()] + failed
+
+    def captures(self) -> list[Capture]:
+        """Everything that was met but what was skipped."""
+        return [one.capture for one in self.annotations.values()] + self.not_done()
+
     def oldest_waiting(self, origin: Origin) -> datetime | None:
         rows = self._waiting.values()
         return min((row.added_at for row in rows if row.origin is origin), default=None)
@@ -292,18 +323,93 @@ class MemoryQueries:
         self._store = store
 
     def sightings(self, query: CaptureQuery) -> Iterable[Sighting]:
-        every = list(self._sightings(self._store.annotations.values()))
-        known: list[tuple[str, tuple[str, ...], set[str | None]]] = [
-            ("monitor", query.monitors, {one.monitor for one in every}),
-            ("label", query.labels, {one.label for one in every}),
-            ("name", query.names, {UNKNOWN_NAME} | {one.name for one in every}),
+        return [one.sighting for one in self._fitting(query)[: query.limit]]
+
+    def _fitting(self, query: CaptureQuery) -> list[Seen]:
+        """In the order that is asked for."""
+        every = list(self._seen(self._store.annotations.values()))
+        events = {one.event for one in every} | {w.event for w in self._store.captures()}
+        strangers = {one.sighting.stranger for one in every}
+        known: list[tuple[str, Iterable[object], set[object]]] = [
+            ("monitor", query.monitors, {*self._store.monitors()}),
+            ("label", query.labels, {one.sighting.label for one in every}),
+            ("name", query.names, {UNKNOWN_NAME} | {one.sighting.name for one in every}),
+            ("stranger", query.strangers, {*strangers}),
+            ("event", query.events, {p for e in events for p in (e.path, e.directory)}),
         ]
-        for what, names, there in known:
-            for name in names:
+        for what, asked, there in known:
+            for name in asked:
                 if name not in there:
                     raise QueryError(f"no {what} {name!r}", "ask for another")
-        found = [one for one in every if _fits(one, query)]
-        return sorted(found, key=lambda one: one.captured_at, reverse=True)[: query.limit]
+        return in_order([one for one in every if fits(one, query)], query.order)
+
+    def count(self, query: CaptureQuery) -> int:
+        return len(self._fitting(query))
+
+    def newest_mark(self) -> int:
+        return self._store.recordings
+
+    def sightings_since(self, query: CaptureQuery, mark: int) -> tuple[tuple[Sighting, ...], int]:
+        recorded = self._store.recorded
+        late = [one for one in self._fitting(query) if recorded[one.sighting.path] > mark]
+        late.sort(key=lambda one: (recorded[one.sighting.path], -one.place))
+        return tuple(one.sighting for one in late), self._store.recordings
+
+    def events(self, query: CaptureQuery) -> Iterable[EventSummary]:
+        events = list(dict.fromkeys(one.event for one in self._fitting(query)))[: query.limit]
+        return [self._summary(event, stationary=query.stationary) for event in events]
+
+    def empty_events(self, query: CaptureQuery) -> Iterable[EventSummary]:
+        for name in query.monitors:
+            if name not in self._store.monitors():
+                raise QueryError(f"no monitor {name!r}", "ask for another")
+        by_event: dict[Event, list[Annotation]] = {}
+        for one in self._store.annotations.values():
+            by_event.setdefault(one.capture.event, []).append(one)
+        unlisted = [one.path for one in self._store.failures.values() if one.capture is None]
+        settled = self._store.now() - timedelta(minutes=5)
+        found = [
+            self._summary(event, stationary=True)
+            for event, annotations in by_event.items()
+            if not any(one.detections for one in annotations)
+            and not any(one.event == event for one in self._store.not_done())
+            and max(one.captured_at for one in annotations) <= settled
+            and not any(_is_or_lies_below(event.directory, path) for path in unlisted)
+            and (not query.monitors or event.monitor in query.monitors)
+            and is_in_time(min(one.captured_at for one in annotations), query)
+        ]
+        found.sort(key=lambda one: one.began_at, reverse=query.order is not Order.OLDEST)
+        return found[: query.limit]
+
+    def _summary(self, event: Event, *, stationary: bool) -> EventSummary:
+        annotations = [one for one in self._in_time() if one.capture.event == event]
+        annotated = {one.capture.path for one in annotations}
+        not_done = [one for one in self._store.not_done() if one.event == event]
+        return summary(
+            event,
+            annotations,
+            list(self._seen(annotations)),
+            self._store.faces.people(event),
+            unseen=sum(one.path not in annotated for one in not_done),
+            stationary=stationary,
+        )
+
+    def people(self, query: CaptureQuery) -> tuple[PersonSummary, ...]:
+        return people_among(self._fitting(replace(query, order=Order.NEWEST)))
+
+    def stats(self, query: CaptureQuery, by: Sequence[By]) -> tuple[Count, ...]:
+        asks_for_faces = query.names or query.strangers or query.min_probability is not None
+        by_face = bool(asks_for_faces) or By.NAME in by
+        return count_by(self._fitting(query), by, by_face=by_face)
+
+    def frames(self, event: Event) -> tuple[Frame, ...]:
+        found = [one for one in self._in_time() if one.capture.event == event]
+        return tuple(
+            Frame(
+                one.capture, one.captured_at, one.width, one.height, tuple(self._sightings([one]))
+            )
+            for one in sorted(found, key=lambda one: (one.capture.frame, one.capture.file_name))
+        )
 
     def seen_in(self, capture: Capture) -> tuple[Sighting, ...] | None:
         annotation = self._store.annotations.get(capture.path)
@@ -321,6 +427,9 @@ class MemoryQueries:
         )
 
     def _sightings(self, annotations: Iterable[Annotation]) -> Iterator[Sighting]:
+        return (one.sighting for one in self._seen(annotations))
+
+    def _seen(self, annotations: Iterable[Annotation]) -> Iterator[Seen]:
         """Of one capture what moves first, as the database has it."""
         order, stays_of = [None, *Stay], self._stays()
         for annotation in annotations:
@@ -333,7 +442,9 @@ class MemoryQueries:
             for stay, place, detection in sorted(found, key=lambda one: order.index(one[0])):
                 of_it = [faces[place, nth] for nth in range(len(detection.faces))]
                 for face in of_it or (None,):
-                    yield _sighting(annotation, detection, face, stay)
+                    weight = face.weight if face else 0.0
+                    sighting = _sighting(annotation, detection, face, stay)
+                    yield Seen(annotation, place, sighting, weight)
 
     def _stays(self) -> dict[tuple[str, int], Stay]:
         """By the capture's path and the detection's place in it."""
@@ -415,17 +526,4 @@ def _sighting(
         stay=stay,
         stranger=face.stranger if face else None,
         face_id=face.id if face else None,
-    )
-
-
-def _fits(one: Sighting, query: CaptureQuery) -> bool:
-    called = UNKNOWN_NAME if one.verdict == Identity.UNKNOWN else one.name
-    return (
-        (not query.monitors or one.monitor in query.monitors)
-        and (not query.labels or one.label in query.labels)
-        and (not query.names or called in query.names)
-        and (query.since is None or one.captured_at >= query.since)
-        and (query.until is None or one.captured_at < query.until)
-        and (query.min_score is None or one.score >= query.min_score)
-        and (query.stationary or one.stay is not Stay.STILL_THERE)
     )

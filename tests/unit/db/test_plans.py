@@ -6,19 +6,23 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
 
+from annotator.config import RetentionSettings
 from annotator.domain import (
     UNKNOWN_NAME,
+    By,
     CaptureQuery,
     FaceQuestion,
+    Hours,
     Identification,
     Identity,
+    Order,
     Origin,
     Renaming,
     Tag,
@@ -27,7 +31,10 @@ from annotator.domain import (
 from db.backlog import SqlBacklog
 from db.engine import Database, open_database
 from db.face_book import SqlFaceBook
+from db.gone import SqlEventRoll
+from db.prune import SqlPruning
 from db.queries import SqlQueries
+from db.rules import What
 from db.store import SqlStore
 from tests.contracts.backlog import (
     CAR,
@@ -74,8 +81,13 @@ class Planner:
         """Of every SELECT since the last call."""
         noted, self.statements = self.statements, []
         for sql, values in noted:
-            if sql.startswith("SELECT"):
+            if sql.startswith(("SELECT", "WITH")):
                 yield self.plan(sql, values)
+
+    def plans_in_order(self) -> list[list[str]]:
+        """Of those that have an order."""
+        noted, self.statements = self.statements, []
+        return [self.plan(sql, values) for sql, values in noted if " ORDER BY " in sql]
 
     def program(self, sql: str, values: tuple[object, ...]) -> list[Step]:
         """What SQLite's machine does."""
@@ -142,18 +154,125 @@ def first_step(plan: list[str], table: str) -> str:
         (CaptureQuery(stationary=True, limit=10), "detection_by_time"),
         (CaptureQuery(stationary=True, labels=("person", "cat")), "detection_by_label"),
         (CaptureQuery(stationary=True, monitors=("Door",)), "detection_by_monitor"),
+        (CaptureQuery(order=Order.OLDEST, limit=10), "detection_by_time"),
+        (CaptureQuery(order=Order.OLDEST, labels=("cat",), since=SINCE), "detection_by_label"),
+        (CaptureQuery(order=Order.OLDEST, names=("Anna",)), "face_by_name"),
+        (CaptureQuery(no_face=True, labels=("person",), limit=10), "detection_by_label"),
+        (CaptureQuery(min_box_px=40, max_box_px=400, monitors=("Hall",)), "detection_by_monitor"),
+        (CaptureQuery(min_probability=0.5, limit=10), "face_by_verdict"),
+        (CaptureQuery(min_probability=0.5, labels=("person",), since=SINCE), "face_by_verdict"),
     ],
 )
 def test_sightings(
     database: Database, planner: Planner, question: CaptureQuery, index: str
 ) -> None:
     list(SqlQueries(database).sightings(question))
-    plans = [plan for plan in planner.plans() if any("detection" in step for step in plan)]
+    plans = planner.plans_in_order()
     assert plans
     for plan in plans:
         assert not [step for step in plan if "TEMP B-TREE" in step], plan
         assert f"USING INDEX {index}" in first_step(plan, index.split("_")[0]), plan
         assert not [step for step in plan if step.startswith("SCAN") and index not in step], plan
+
+
+HOURS = Hours(time(0), time(23, 59))
+
+
+@pytest.mark.parametrize(
+    ("question", "lookup"),
+    [
+        (
+            CaptureQuery(hours=HOURS, labels=("person",), monitors=("Door",)),
+            "detection USING INDEX detection_by_label"
+            " (label_id=? AND captured_at>? AND captured_at<?)",
+        ),
+        (
+            CaptureQuery(hours=HOURS, limit=10),
+            "detection USING INDEX detection_by_time (captured_at>? AND captured_at<?)",
+        ),
+        (
+            CaptureQuery(hours=HOURS, names=("Anna",)),
+            "face USING INDEX face_by_name (name=? AND captured_at>? AND captured_at<?)",
+        ),
+        (
+            CaptureQuery(events=("24/05/01/12/00/00",), labels=("person",), since=SINCE),
+            "detection USING INDEX detection_by_capture (event_id=?)",
+        ),
+        (
+            CaptureQuery(events=("24/05/01/12/00/00",), names=("Anna",)),
+            "face USING INDEX face_by_event (event_id=?)",
+        ),
+        (
+            CaptureQuery(strangers=(7,), since=SINCE),
+            "face USING INDEX face_by_stranger (stranger=?)",
+        ),
+    ],
+)
+def test_few_rows_are_found_by_what_tells_most_of_them(
+    database: Database, planner: Planner, question: CaptureQuery, lookup: str
+) -> None:
+    """And sorted, which is quick then."""
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE face SET stranger = 7 WHERE id = 1")
+    planner.statements.clear()
+    list(SqlQueries(database).sightings(question))
+    plans = planner.plans_in_order()
+    assert plans
+    for plan in plans:
+        assert any(f"SEARCH {lookup}" in step for step in plan), plan
+        assert not scanned(plan), plan
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        CaptureQuery(),
+        CaptureQuery(labels=("person", "cat"), since=SINCE),
+        CaptureQuery(monitors=("Door",), hours=HOURS),
+        CaptureQuery(names=("Anna",), until=UNTIL),
+    ],
+)
+def test_counting_reads_the_counts(
+    database: Database, planner: Planner, question: CaptureQuery
+) -> None:
+    queries = SqlQueries(database)
+    queries.count(question)
+    queries.people(question)
+    for by in By:
+        queries.stats(question, [by])
+    plans = [plan for plan in planner.plans() if any("_count" in step for step in plan)]
+    assert len(plans) >= len(By)
+    for plan in plans:
+        assert not {"detection", "face", "label_count"} & scanned(plan), plan
+        names_found = [step for step in plan if step.startswith("SCAN name_count")]
+        assert len(names_found) <= 1, "the names there are"
+
+
+def test_events_are_looked_up_one_by_one(database: Database, planner: Planner) -> None:
+    queries = SqlQueries(database)
+    assert list(queries.events(CaptureQuery(labels=("person",))))
+    assert queries.frames(event(0))
+    assert not list(queries.empty_events(CaptureQuery(since=SINCE)))
+    plans = list(planner.plans())
+    assert any("event_by_beginning (began_at>? AND began_at<?)" in s for p in plans for s in p)
+    for plan in plans:
+        assert not scanned(plan), plan
+
+
+@pytest.mark.parametrize(
+    "question",
+    [CaptureQuery(labels=("person",), since=SINCE), CaptureQuery(names=("Anna",), since=SINCE)],
+)
+def test_what_is_new_is_found_by_its_id(
+    database: Database, planner: Planner, question: CaptureQuery
+) -> None:
+    queries = SqlQueries(database)
+    mark = queries.newest_mark() - 1
+    assert queries.sightings_since(question, mark)[0]
+    plans = [plan for plan in planner.plans() if any("rowid>?" in step for step in plan)]
+    assert len(plans) == 2
+    for plan in plans:
+        assert not scanned(plan), plan
 
 
 @pytest.mark.parametrize(
@@ -184,12 +303,42 @@ def test_what_stands_still_is_looked_up_by_index(database: Database, planner: Pl
         store.record(every[begin : begin + 16], [])
     store.record(every[:16], [])
     asked = [one for one in planner.statements if one[0].startswith("SELECT")]
-    assert any("count(*)" in sql for sql, _ in asked)
+    assert any("coalesce(sum(" in sql for sql, _ in asked)
     assert any("stay IS NULL" in sql for sql, _ in asked)
     for sql, values in asked:
         scanned = [step.split()[1] for step in planner.plan(sql, values) if "SCAN" in step]
         # The objects themselves are few.
-        assert not {"detection", "capture", "event"}.intersection(scanned), sql
+        assert not {"detection", "capture", "event", "folded"}.intersection(scanned), sql
+
+
+def test_what_is_pruned_is_looked_up_by_index(database: Database, planner: Planner) -> None:
+    """No statement of a night reads through all there is."""
+    clock = ManualClock()
+    store = SqlStore(database, clock)
+    store.record([annotation(one) for one in captures(event(3), *range(20))], [])
+    store.record([annotation(one, detection()) for one in captures(event(4), 1)], [])
+    roll = SqlEventRoll(database, clock)
+    roll.mark([one.id for one in roll.events() if one.event.monitor == "Hall"], gone=True)
+    clock.sleep(10 * 86400)
+    rules = RetentionSettings(
+        detections_days=1,
+        by_label={"cat": 1},
+        unknown_embeddings_days=1,
+        empty_days=1,
+        gone_days=1,
+    )
+    pruning = SqlPruning(database, clock, lambda name: rules)
+    assert {one.what for one in pruning.expected()} >= {What.DETECTIONS, What.EMPTY, What.EVENTS}
+    planner.statements.clear()
+    assert len(list(pruning.turns())) > 3
+    for sql, values in planner.statements:
+        if sql.startswith(("SELECT", "DELETE", "UPDATE")):
+            if values and isinstance(values[0], tuple):  # executed many times
+                values = values[0]
+            scanned = [step.split()[1] for step in planner.plan(sql, values) if "SCAN" in step]
+            # The monitors, labels and stationary objects are few.
+            few = {"monitor", "label", "stationary", "provenance"}
+            assert set(scanned) <= few, (sql, scanned)
 
 
 def test_a_sample_is_counted_by_event(database: Database, planner: Planner) -> None:
@@ -306,12 +455,14 @@ def test_what_is_known_of_an_event_is_read_from_its_keys(
             "SELECT * FROM faces WHERE verdict = 'unknown' ORDER BY captured_at DESC LIMIT 10",
             "face_by_verdict",
         ),
+        ("SELECT * FROM events ORDER BY began_at DESC LIMIT 10", "event_by_beginning"),
         ("SELECT * FROM failures ORDER BY failed_at DESC LIMIT 10", "failure_by_time"),
     ],
 )
 def test_plain_sql(planner: Planner, question: str, index: str) -> None:
     plan = planner.plan(question)
-    assert not [step for step in plan if "TEMP B-TREE" in step], plan
+    rows_are_sorted = plan[-1].startswith("USE TEMP B-TREE FOR ORDER BY")
+    assert not rows_are_sorted, plan
     assert any(f"USING INDEX {index}" in step for step in plan), plan
 
 
@@ -351,7 +502,7 @@ def scanned(plan: list[str]) -> set[str]:
     """The tables of any size that a plan reads from one end to the other."""
     return {step.split()[1] for step in plan if step.startswith("SCAN")} & {
         *("face", "detection", "embedding", "event", "capture", "follower", "leader", "voice"),
-        *("relabelled", "same", "best"),
+        *("relabelled", "same", "best", "label_count"),
     }
 
 
