@@ -1,13 +1,20 @@
-"""Hours and weekdays by the local clock -> spans of time; pure but for the machine's time zone."""
+"""Hours and weekdays by the local clock: as people write them, and as spans of time.
+
+Pure but for the machine's time zone.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from annotator.domain import Hours
 
+_CLOCK = re.compile(r"(\d{1,2})(?::?(\d{2}))?")
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SEVERAL = {"weekend": (5, 6), "workdays": (0, 1, 2, 3, 4), "weekdays": (0, 1, 2, 3, 4)}
 _DAY = timedelta(days=1)
 _ALL_DAY = Hours(time(0), time(0))
 
@@ -31,12 +38,14 @@ def spans(
     hours = hours or _ALL_DAY
     overnight = _DAY if hours.until <= hours.since else timedelta(0)
     day, first = _local_day(until), _local_day(since) - _DAY
+    taken_from = until  # where hours begin and end within an hour that comes twice, days overlap
     while day >= first:
         if not weekdays or day.weekday() in weekdays:
             begin = max(since, _moment(day, hours.since, last=False))
-            end = min(until, _moment(day + overnight, hours.until, last=True))
+            end = min(taken_from, _moment(day + overnight, hours.until, last=True))
             if begin < end:
                 yield Span(begin, end)
+                taken_from = begin
         if day == date.min:
             return
         day -= _DAY
@@ -45,6 +54,19 @@ def spans(
 def local_days(first: date, last: date) -> Span:
     """From the beginning of one local day to the end of another."""
     return Span(_moment(first, time(0), last=False), _moment(last + _DAY, time(0), last=False))
+
+
+def hours(text: str) -> Hours:
+    """Hours such as 22:00-06:00. Raises ValueError."""
+    since, dash, until = text.partition("-")
+    if not dash:
+        raise ValueError(f"{text!r} are no hours; try 22:00-06:00")
+    return Hours(_clock(since.strip()), _clock(until.strip()))
+
+
+def weekdays(text: str) -> tuple[int, ...]:
+    """`friday`, `mon-thu`, `sat,sun` or `weekend`, where 0 is Monday. Raises ValueError."""
+    return tuple(sorted({day for part in text.split(",") for day in _weekdays(part.strip())}))
 
 
 def _local_day(moment: datetime) -> date:
@@ -71,3 +93,31 @@ def _change(before: datetime, after: datetime) -> datetime:
         else:
             after = middle
     return after.replace(microsecond=0)
+
+
+def _clock(text: str) -> time:
+    found = _CLOCK.fullmatch(text)
+    hour, minute = (int(found[1]), int(found[2] or 0)) if found else (99, 0)
+    if (hour, minute) == (24, 0):
+        hour = 0
+    if hour > 23 or minute > 59:
+        raise ValueError(f"{text!r} is no time of day; try 22:00-06:00")
+    return time(hour, minute)
+
+
+def _weekdays(text: str) -> tuple[int, ...]:
+    several = _SEVERAL.get(text.casefold())
+    if several:
+        return several
+    first, dash, last = text.partition("-")
+    begin = _weekday(first)
+    end = _weekday(last) if dash else begin
+    return tuple((begin + step) % 7 for step in range((end - begin) % 7 + 1))
+
+
+def _weekday(text: str) -> int:
+    word = text.strip().casefold().removesuffix("s")
+    found = [n for n, name in enumerate(_DAYS) if len(word) > 1 and name.startswith(word)]
+    if len(found) != 1:
+        raise ValueError(f"{text!r} is no weekday; try friday, mon-thu or weekend")
+    return found[0]

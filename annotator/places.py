@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +25,20 @@ class Places:
     database_path: Path
     store_root: Path | None = None
 
-    def with_places(self, store: Path | None = None, database: Path | None = None) -> Places:
-        """The same with another store or database, as the command line names them."""
-        changed: dict[str, Path] = {}
-        if store is not None:
-            changed["store_root"] = store.expanduser()
-        if database is not None:
-            changed["database_path"] = database.expanduser()
-        return replace(self, **changed)
 
-
-def find_places(file: Path | None) -> Places:
-    """What a configuration file says of them; None gives the defaults.
+def find_places(
+    file: Path | None, *, store: Path | None = None, database: Path | None = None
+) -> Places:
+    """What a configuration file says of them, or, where it is named, the command line.
 
     Raises ConfigError where the file cannot be read. Of the rest of the file nothing is checked.
     """
     data = read_toml(file) if file else {}
+    database = database or _place(data, "database", "path")
+    store = store or _place(data, "store", "root")
     return Places(
-        _place(data, "database", "path") or default_database(), _place(data, "store", "root")
+        database.expanduser() if database else default_database(),
+        store.expanduser() if store else None,
     )
 
 
@@ -53,7 +49,7 @@ def _place(data: dict[str, Any], section: str, key: str) -> Path | None:
             f"{section}.{key} = {value!r}: must be a path",
             "mend the file, then run `annotator config check`",
         )
-    return Path(value).expanduser() if value is not None else None
+    return Path(value) if value is not None else None
 
 
 def read_toml(path: Path) -> dict[str, Any]:

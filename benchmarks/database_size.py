@@ -135,7 +135,8 @@ def begin_late(path: Path) -> None:
         connection.executescript(
             f"""
             INSERT INTO monitor VALUES (1, 'gone', 'gone');
-            INSERT INTO event VALUES ({LAST_EVENT_ID}, 1, 'gone', NULL, '', 1);
+            INSERT INTO event (id, monitor_id, path, frame_format, first_frame)
+            VALUES ({LAST_EVENT_ID}, 1, 'gone', '', 1);
             INSERT INTO provenance VALUES (1, '', '', 0, '', '', '');
             INSERT INTO label VALUES (1, 'gone');
             INSERT INTO capture VALUES ({LAST_EVENT_ID}, 1, '', 0, 0, 1, 1, 1, NULL);

@@ -39,10 +39,16 @@ _WHAT = (
         "--min-probability", type=click.FloatRange(0, 1), help="Names at least this probable."
     ),
     click.option(
-        "--min-box", "min_box_px", type=click.IntRange(min=1), help="Shorter side, in pixels."
+        "--min-box",
+        "min_box_px",
+        type=click.IntRange(min=1),
+        help="Boxes whose shorter side has at least so many pixels.",
     ),
     click.option(
-        "--max-box", "max_box_px", type=click.IntRange(min=1), help="Shorter side, in pixels."
+        "--max-box",
+        "max_box_px",
+        type=click.IntRange(min=1),
+        help="Boxes whose shorter side has at most so many pixels.",
     ),
 )
 _WHEN = (
@@ -56,26 +62,34 @@ _WHEN = (
 )
 _HOW_MANY = (
     click.option(
-        "--order", type=click.Choice([*Order]), default=Order.NEWEST, help="What comes first."
+        "--order",
+        type=click.Choice([str(one) for one in Order]),
+        default=str(Order.NEWEST),
+        help="What comes first.",
     ),
     click.option("--limit", type=click.IntRange(min=1), help="At most so many."),
 )
 
 
 def filter_options(
-    *, what: bool = True, order: bool = True, limit: int | None = None
+    *, what: bool = True, when: bool = True, order: bool = True, limit: int | None = None
 ) -> Callable[[F], F]:
     """Add the filters; the command gets them as one CaptureQuery named `question`.
 
-    `what` leaves out what is about sightings and not about events, `order` what is about their
-    order and number; `limit` is how many there are where nobody says.
+    `what` leaves out what is about sightings and not about events, `when` what is about times,
+    `order` what is about their order and number; `limit` is how many there are where nobody says.
     """
-    options = (*_WHERE, *(_WHAT if what else ()), *_WHEN, *(_HOW_MANY if order else ()))
+    options = (
+        *_WHERE,
+        *(_WHAT if what else ()),
+        *(_WHEN if when else ()),
+        *(_HOW_MANY if order else ()),
+    )
 
     def decorate(command: F) -> F:
         @functools.wraps(command)
         def with_question(**given: Any) -> Any:
-            taken = {name: given.pop(name) for name in _NAMES & given.keys()}
+            taken = {name: given.pop(name) for name in FILTERS & given.keys()}
             taken["limit"] = taken.get("limit") or limit
             return command(question=query_from(**taken), **given)
 
@@ -138,7 +152,7 @@ def _local(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-_NAMES = frozenset(
+FILTERS = frozenset(
     {
         *("monitors", "events", "labels", "names", "unknown", "no_face", "stationary"),
         *("min_score", "min_probability", "min_box_px", "max_box_px"),

@@ -6,36 +6,65 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from annotator import __version__, journal
-from annotator.cli.accept_store import accept_store
-from annotator.cli.backfill import backfill
-from annotator.cli.compare import compare
-from annotator.cli.config import config
-from annotator.cli.detect import detect
-from annotator.cli.doctor import doctor
-from annotator.cli.evaluate import evaluate
-from annotator.cli.explain import explain
-from annotator.cli.failures import failures
-from annotator.cli.models import models
 from annotator.cli.options import common_options
-from annotator.cli.query import query
-from annotator.cli.relabel import relabel
-from annotator.cli.service import service
-from annotator.cli.show import show
-from annotator.cli.status import status
-from annotator.cli.tag import tag
-from annotator.cli.watch import watch
 from annotator.errors import EXIT_INTERRUPTED, EXIT_OK, AnnotatorError
+
+COMMANDS = {
+    "Label": ("watch", "backfill", "detect", "explain"),
+    "Ask": ("query", "events", "people", "last", "stats", "empty-events", "sql"),
+    "Look": ("show", "gallery", "plot", "report", "browse"),
+    "Name faces": ("tag", "relabel"),
+    "Look after": (
+        "status",
+        "failures",
+        "doctor",
+        "notify",
+        "config",
+        "service",
+        "accept-store",
+    ),
+    "Keep house": ("prune", "backup", "vacuum", "export", "import"),
+    "Choose models": ("models", "evaluate", "compare"),
+}
+"""By what they are for. Each is in a module of its name, with `_` for `-`."""
+
+
+class Commands(click.Group):
+    """Loads the command that is meant, and no other: a start has little else to do."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for names in COMMANDS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        # `import` is a word of Python's.
+        module = "import_" if cmd_name == "import" else cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"annotator.cli.{module}"), module)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section, names in COMMANDS.items():
+            rows = []
+            for name in names:
+                command = self.get_command(ctx, name)
+                assert command is not None
+                rows.append((name, command.get_short_help_str(72)))
+            with formatter.section(section):
+                formatter.write_dl(rows, col_max=14)
 
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 a bug, 2 wrong use, 3 done but some captures could not be "
     "looked at, 4 configuration, 5 store, 6 models, 7 database, 8 another annotator runs, "
-    "9 inference runtime, 10 service, 130 Ctrl-C.",
+    "9 inference runtime, 10 service, 11 a notice not delivered, 130 Ctrl-C.",
 )
 @click.version_option(__version__, prog_name="annotator")
 @common_options
@@ -47,28 +76,6 @@ def cli() -> None:
     annotator backfill --since 7d      label what is already there
     annotator query --label person     ask what was seen
     """
-
-
-for command in (
-    watch,
-    backfill,
-    query,
-    show,
-    status,
-    failures,
-    tag,
-    relabel,
-    detect,
-    explain,
-    evaluate,
-    compare,
-    models,
-    config,
-    doctor,
-    service,
-    accept_store,
-):
-    cli.add_command(command)
 
 
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from annotator.errors import QueryError
 from annotator.names import stranger_name
 
 if TYPE_CHECKING:
-    from annotator.domain import BoundingBox, Detection, Sighting
+    from annotator.domain import BoundingBox, Detection, EventSummary, PersonSummary, Sighting
 
+
+T = TypeVar("T")
 
 UNLIMITED_COLUMNS = 10_000
 
@@ -41,22 +48,27 @@ def table(
 ) -> None:
     """A table: as wide as the terminal, or as its text where nobody looks at it.
 
-    `numbers` are set flush right; `folding` are the columns that may break into several lines.
+    `numbers` are set flush right; `folding` are the columns that may break into several lines, the
+    others are never cut: half a number is a wrong one.
     """
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     terminal = sys.stdout.isatty()
     console = Console() if terminal else Console(width=UNLIMITED_COLUMNS)
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    rows = list(rows)
+    for column, cells in zip(columns, zip(columns, *rows, strict=True), strict=True):
+        folds = column in folding
         drawn.add_column(
             column,
             justify="right" if column in numbers else "left",
             overflow="fold",
-            no_wrap=column not in folding,
+            no_wrap=not folds,
+            min_width=None if folds else max(map(cell_len, cells)),
         )
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
@@ -81,6 +93,47 @@ def bars() -> Iterator[Callable[[str, int, int], None]]:
         yield tell
 
 
+@contextmanager
+def counter(word: str) -> Iterator[Callable[[int], None]]:
+    """How many there are so far, on stderr; silent where stderr is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda count: None
+        return
+    with console.status(f"0 {word}") as status:
+        yield lambda count: status.update(f"{count} {word}")
+
+
+@contextmanager
+def whole_file(target: Path | None) -> Iterator[IO[bytes]]:
+    """A file that has its name only once it is whole; stdout where there is none.
+
+    Raises QueryError where it cannot be written.
+    """
+    if target is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        part.replace(target)
+    except OSError as error:
+        raise QueryError(
+            f"{target} cannot be written: {error.strerror}", "name another place, or free some room"
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB"
+
+
 def json_lines(objects: Iterable[dict[str, Any]]) -> None:
     for one in objects:
         click.echo(json.dumps(one, ensure_ascii=False))
@@ -95,10 +148,94 @@ def json_array(objects: Iterable[dict[str, Any]]) -> None:
     click.echo("[]" if separator == "[" else "]")
 
 
-def csv_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def csv_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, flush: bool = False
+) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow(row)
+        if flush:
+            sys.stdout.flush()
+
+
+ROWS_OF_A_TABLE = 100
+
+
+def first_of(ask: Callable[[int], Iterable[T]], limit: int | None) -> list[T]:
+    """What is asked for, or, where nobody said how many, as much as a person may read."""
+    if limit is not None:
+        return list(ask(limit))
+    found = list(ask(ROWS_OF_A_TABLE + 1))
+    if len(found) > ROWS_OF_A_TABLE:
+        note(f"these are the first {ROWS_OF_A_TABLE}; --limit asks for more")
+        found.pop()
+    return found
+
+
+def seed_pictures(found: Iterable[Sighting]) -> Iterator[dict[str, Any]]:
+    """What `detect --format json` says, from rows of which those of one picture come together."""
+    for path, rows in groupby(found, key=lambda one: one.path):
+        detections: dict[tuple[object, ...], list[Sighting]] = {}
+        for one in rows:
+            detections.setdefault((one.label, one.score, one.box), []).append(one)
+        yield {"image": path, "labels": [_seed_label(faces) for faces in detections.values()]}
+
+
+def _seed_label(faces: Sequence[Sighting]) -> dict[str, Any]:
+    best = max(faces, key=lambda one: (one.name is not None, one.probability or 0))
+    return {
+        "name": best.label,
+        "id": best.class_id,
+        "score": best.score,
+        "box": box_object(best.box),
+        "face": best.name,
+        "faceProba": best.probability,
+    }
+
+
+def paths(found: Iterable[str], *, null: bool) -> None:
+    """One path per line, each once where it comes several times in a row.
+
+    With `null` each ends with NUL, for `xargs -0`: a path may hold anything else.
+    """
+    stdout = sys.stdout.buffer
+    end, before = (b"\0" if null else b"\n"), None
+    for path in found:
+        if path != before:
+            stdout.write(os.fsencode(path) + end)
+        before = path
+    stdout.flush()
+
+
+def local_time(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def utc_time(moment: datetime) -> str:
+    """As all machine-readable formats have it."""
+    return moment.isoformat(timespec="milliseconds")
+
+
+def duration(length: timedelta) -> str:
+    """As people read it: 0:07, 12:30, 1:02:03."""
+    minutes, seconds = divmod(round(length.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def many(count: int, thing: str) -> str:
+    """1 event, 2 events."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago, in the largest unit of which there are two or more."""
+    seconds = (now - moment).total_seconds()
+    for unit, length_s in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}s ago"
+    return "just now" if seconds < 60 else "a minute ago"
 
 
 def seed_labels(detections: Iterable[Detection]) -> list[dict[str, Any]]:
@@ -131,10 +268,53 @@ def box_object(box: BoundingBox) -> dict[str, int]:
     return {"xmin": box.xmin, "ymin": box.ymin, "xmax": box.xmax, "ymax": box.ymax}
 
 
+def event_object(one: EventSummary) -> dict[str, Any]:
+    """One row of `events --format json|jsonl`; times are UTC."""
+    return {
+        "monitor": one.event.monitor,
+        "event": one.event.path,
+        "directory": one.event.directory,
+        "began_at": utc_time(one.began_at),
+        "ended_at": utc_time(one.ended_at),
+        "duration_s": one.duration.total_seconds(),
+        "captures": one.captures,
+        "unseen": one.unseen,
+        "labels": [
+            {"label": seen.label, "detections": seen.detections, "best_score": seen.best_score}
+            for seen in one.labels
+        ],
+        "people": [
+            {"name": seen.name, "share": seen.share, "faces": seen.faces} for seen in one.people
+        ],
+        "best": sighting_object(one.best) if one.best else None,
+        "gone": one.gone,
+    }
+
+
+def person_object(one: PersonSummary) -> dict[str, Any]:
+    """One row of `people --format json|jsonl`; times are UTC."""
+    return {
+        "name": one.name,
+        "events": one.events,
+        "faces": one.faces,
+        "first": sighting_object(one.first),
+        "last": sighting_object(one.last),
+        "monitors": [
+            {
+                "monitor": seen.monitor,
+                "events": seen.events,
+                "faces": seen.faces,
+                "last_at": utc_time(seen.last_at),
+            }
+            for seen in one.monitors
+        ],
+    }
+
+
 def sighting_object(sighting: Sighting) -> dict[str, Any]:
     """One row of `query --format json|jsonl`; times are UTC."""
     return {
-        "captured_at": sighting.captured_at.isoformat(timespec="milliseconds"),
+        "captured_at": utc_time(sighting.captured_at),
         "monitor": sighting.monitor,
         "event": sighting.event,
         "frame": sighting.frame,

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
-from itertools import chain
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
 
 from annotator.cli import output
-from annotator.cli.options import common_options, load_config
-from annotator.cli.when import WHEN
-from annotator.domain import Identity
+from annotator.cli.filters import filter_options
+from annotator.cli.options import common_options, load_places
+from annotator.domain import CaptureQuery, Identity
 from annotator.names import stranger_name
 
 if TYPE_CHECKING:
@@ -23,88 +23,98 @@ CSV_COLUMNS = (
     *("xmin", "ymin", "xmax", "ymax", "face", "faceProba", "verdict", "path", "stay"),
     *("stranger", "face_id"),
 )
+FORMATS = ("table", "json", "jsonl", "csv", "paths", "seed-json")
+POLL_S = 1.0
 
 
 @click.command()
 @common_options
-@click.option("--monitor", "monitors", multiple=True, help="Only this monitor; may be repeated.")
-@click.option("--label", "labels", multiple=True, help="Only this label; may be repeated.")
-@click.option("--name", "names", multiple=True, help="Only this person, or `unknown`.")
-@click.option("--since", type=WHEN, help="From this time on: 2024-05-01, 3d, 'yesterday 18:00'.")
-@click.option("--until", type=WHEN, help="Before this time.")
-@click.option(
-    "--min-score", type=click.FloatRange(0, 1), help="Only detections at least this sure."
-)
-@click.option(
-    "--stationary", is_flag=True, help="What is only still there, like a parked car, as well."
-)
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest first.")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json", "jsonl", "csv"]), default="table"
-)
-def query(
-    monitors: tuple[str, ...],
-    labels: tuple[str, ...],
-    names: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    min_score: float | None,
-    stationary: bool,
-    limit: int | None,
-    form: str,
-) -> None:
+@filter_options()
+@click.option("--count", "counting", is_flag=True, help="Only say how many.")
+@click.option("--follow", is_flag=True, help="Go on with what is seen from now on, until Ctrl-C.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table")
+@click.option("-0", "--null", is_flag=True, help="Paths that end with NUL, for `xargs -0`.")
+def query(question: CaptureQuery, counting: bool, follow: bool, form: str, null: bool) -> None:
     """Ask what was seen.
 
-    One row per detection, and per face where it has several; newest first. Of what stands still
-    only that it arrived and left, unless you ask for it.
+    One row per detection, and per face where it has several; the newest first, and as a table the
+    first hundred. Filters of one kind mean any of them, those of different kinds all. Of what
+    stands still only that it arrived and left, unless you ask for it.
 
     \b
     Example:
       annotator query --label person --monitor FrontDoor --since yesterday --limit 20
+      annotator query --unknown --between 22:00-06:00 --on 'last friday'
+      annotator query --name anna --format paths -0 | xargs -0 cp -t pictures
     """
     from annotator.app import asking
-    from annotator.domain import CaptureQuery
 
-    config = load_config()
-    question = CaptureQuery(
-        monitors=monitors,
-        labels=labels,
-        names=names,
-        since=since,
-        until=until,
-        min_score=min_score,
-        stationary=stationary,
-        limit=limit,
-    )
-    found: Iterable[Sighting] = asking.query(config, question)
-    if config.store.root is not None:
-        root = config.store.root
-        found = (replace(one, path=str(root / one.path)) for one in found)
+    places = load_places()
+    if counting:
+        click.echo(str(asking.count(places, question)))
+        return
+    if null:
+        form = "paths"
+    if follow:
+        found: Iterator[Sighting] = islice(asking.follow(places, question, _wait), question.limit)
+        _print_as_it_comes(found, form, null)
+        return
     if form == "table":
-        _table(iter(found), stationary)
-    elif form == "csv":
+        rows = output.first_of(
+            lambda limit: asking.query(places, replace(question, limit=limit)), question.limit
+        )
+        _table(rows, stationary=question.stationary)
+    else:
+        _print(asking.query(places, question), form, null)
+
+
+def _wait() -> bool:
+    time.sleep(POLL_S)
+    return False
+
+
+def _print(found: Iterator[Sighting], form: str, null: bool) -> None:
+    if form == "csv":
         output.csv_rows(CSV_COLUMNS, map(_csv_row, found))
+    elif form == "paths":
+        output.paths((one.path for one in found), null=null)
+    elif form == "seed-json":
+        output.json_array(output.seed_pictures(found))
     else:
         printer = output.json_array if form == "json" else output.json_lines
         printer(map(output.sighting_object, found))
 
 
-def _table(found: Iterator[Sighting], stationary: bool) -> None:
-    first = next(found, None)
-    if first is None:
+def _print_as_it_comes(found: Iterator[Sighting], form: str, null: bool) -> None:
+    """Each row at once; an array that has no end is no JSON, so it is one object per line."""
+    if form == "table":
+        for one in found:
+            time, monitor, event, frame, label, score, face, _ = _table_row(one)
+            click.echo(f"{time}  {monitor}  {event}  {frame}  {label} {score}  {face}".rstrip())
+    elif form == "csv":
+        output.csv_rows(CSV_COLUMNS, map(_csv_row, found), flush=True)
+    elif form == "paths":
+        for one in found:
+            output.paths([one.path], null=null)
+    else:
+        output.json_lines(map(output.sighting_object, found))
+
+
+def _table(found: Iterable[Sighting], *, stationary: bool) -> None:
+    rows = list(found)
+    if not rows:
         output.note("nothing was seen that fits; `annotator status` tells what is there")
         return
     columns = ["time", "monitor", "event", "frame", "label", "score", "face"]
-    rows: Iterator[tuple[str, ...]] = map(_table_row, chain([first], found))
+    cells = [_table_row(one) for one in rows]
     if stationary:
         columns.append("stay")
     else:
-        rows = (row[:-1] for row in rows)
-    output.table(columns, rows, numbers=("frame", "score"), folding=("event",))
+        cells = [row[:-1] for row in cells]
+    output.table(columns, cells, numbers=("frame", "score"), folding=("event",))
 
 
 def _table_row(one: Sighting) -> tuple[str, ...]:
-    time = one.captured_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     face = one.name or one.verdict or ""
     if one.verdict == Identity.UNKNOWN and one.stranger is not None:
         face = stranger_name(one.stranger)
@@ -112,14 +122,14 @@ def _table_row(one: Sighting) -> tuple[str, ...]:
         face = f"{one.name} {one.probability:.2f}"
     # A plain folder of pictures has no events, and its frame numbers may all be the same.
     event = one.event or PurePosixPath(one.path).name
-    score, stay = f"{one.score:.2f}", one.stay or ""
-    return time, one.monitor, event, str(one.frame), one.label, score, face, stay
+    at, score, stay = output.local_time(one.captured_at), f"{one.score:.2f}", one.stay or ""
+    return at, one.monitor, event, str(one.frame), one.label, score, face, stay
 
 
 def _csv_row(one: Sighting) -> tuple[object, ...]:
     box = one.box
     return (
-        one.captured_at.isoformat(timespec="milliseconds"),
+        output.utc_time(one.captured_at),
         *(one.monitor, one.event, one.frame, one.label, one.class_id, one.score),
         *(box.xmin, box.ymin, box.xmax, box.ymax),
         *(one.name, one.probability, one.verdict, one.path, one.stay),

@@ -8,15 +8,11 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import click
 
-from annotator.calendar import Span, local_days
-from annotator.domain import Hours
+from annotator.calendar import Span, hours, local_days, weekdays
 
 _AGO = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_CLOCK = re.compile(r"(\d{1,2})(?::?(\d{2}))?")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_SEVERAL = {"weekend": (5, 6), "workdays": (0, 1, 2, 3, 4), "weekdays": (0, 1, 2, 3, 4)}
 _EXAMPLES = "2024-05-01, '2024-05-01 18:30', 3d, 'yesterday 18:00' or 'last friday'"
 
 
@@ -69,19 +65,6 @@ def period(text: str) -> Span:
         ) from None
 
 
-def hours(text: str) -> Hours:
-    """Hours such as 22:00-06:00. Raises ValueError."""
-    since, dash, until = text.partition("-")
-    if not dash:
-        raise ValueError(f"{text!r} are no hours; try 22:00-06:00")
-    return Hours(_clock(since.strip()), _clock(until.strip()))
-
-
-def weekdays(text: str) -> tuple[int, ...]:
-    """`friday`, `mon-thu`, `sat,sun` or `weekend`, where 0 is Monday. Raises ValueError."""
-    return tuple(sorted({day for part in text.split(",") for day in _weekdays(part.strip())}))
-
-
 WHEN = Typed("time", moment)
 DAY = Typed("day", period)
 HOURS = Typed("hours", hours)
@@ -117,31 +100,3 @@ def _parse(text: str) -> tuple[datetime, str]:
     if what == "year":
         found = found.replace(month=1)
     return found, what
-
-
-def _clock(text: str) -> time:
-    found = _CLOCK.fullmatch(text)
-    hour, minute = (int(found[1]), int(found[2] or 0)) if found else (99, 0)
-    if (hour, minute) == (24, 0):
-        hour = 0
-    if hour > 23 or minute > 59:
-        raise ValueError(f"{text!r} is no time of day; try 22:00-06:00")
-    return time(hour, minute)
-
-
-def _weekdays(text: str) -> tuple[int, ...]:
-    several = _SEVERAL.get(text.casefold())
-    if several:
-        return several
-    first, dash, last = text.partition("-")
-    begin = _weekday(first)
-    end = _weekday(last) if dash else begin
-    return tuple((begin + step) % 7 for step in range((end - begin) % 7 + 1))
-
-
-def _weekday(text: str) -> int:
-    word = text.strip().casefold().removesuffix("s")
-    found = [n for n, name in enumerate(_DAYS) if len(word) > 1 and name.startswith(word)]
-    if len(found) != 1:
-        raise ValueError(f"{text!r} is no weekday; try friday, mon-thu or weekend")
-    return found[0]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
@@ -216,7 +217,10 @@ def test_a_plain_folder_of_pictures_works(house: House) -> None:
     }
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["query", "--help"], ["query"], ["status"]])
+QUESTIONS = [["query"], ["events"], ["people"], ["stats", "--by", "hour"], ["empty-events"]]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["query", "--help"], ["status"], *QUESTIONS])
 def test_questions_load_nothing_heavy(house: House, arguments: list[str]) -> None:
     house.capture("Door", 0, 1, picture("red"))
     house.run("backfill")
@@ -237,7 +241,10 @@ def test_questions_load_nothing_heavy(house: House, arguments: list[str]) -> Non
     heavy = {
         *("numpy", "ai_edge_litert", "tflite_runtime", "dlib", "_dlib_pybind11"),
         *("sklearn", "xgboost", "watchdog", "PIL", "alembic", "dateparser"),
+        *("datasette", "jinja2", "matplotlib", "paho", "prometheus_client"),
     }
+    if arguments in QUESTIONS:
+        heavy |= {"pydantic"}
     assert not loaded & heavy
 
 
@@ -259,3 +266,26 @@ def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
         assert time.monotonic() < deadline, "nothing happened within a minute"
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
+
+
+def test_query_goes_on_with_what_is_seen_from_now_on(house: House) -> None:
+    house.capture("Door", 0, 1, picture("lime"))
+    house.run("backfill")
+    follower = house.start("query", "--follow", "--label", "green", "--format", "jsonl")
+    try:
+        assert follower.stdout is not None
+        told: list[str] = []
+        # When it has begun nobody says, so something new is seen until it tells of it.
+        for minute in range(1, 60):
+            house.capture("Door", minute, 1, picture("lime"))
+            house.capture("Door", minute, 2, picture("red"))
+            house.run("backfill")
+            if wait([follower.stdout.fileno()], timeout=3):
+                told.append(follower.stdout.readline())
+                break
+        assert [json.loads(line)["label"] for line in told] == ["green"]
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(timeout=30) == 130
+    finally:
+        follower.kill()
+        follower.communicate()

@@ -44,6 +44,12 @@ def test_an_hour_that_comes_twice_counts_twice() -> None:
     assert (one.since, one.until) == (utc(2024, 10, 27, 0), utc(2024, 10, 27, 2))
 
 
+def test_days_that_share_such_an_hour_do_not_overlap() -> None:
+    at_two = Hours(time(2), time(2))
+    later, earlier = spans(at_two, (), utc(2024, 10, 26, 0), utc(2024, 10, 28, 0))
+    assert earlier.until == later.since == utc(2024, 10, 27, 0)
+
+
 def test_an_hour_that_is_left_out_counts_for_nothing() -> None:
     assert not [*spans(Hours(time(2), time(3)), (), utc(2024, 3, 30, 18), utc(2024, 3, 31, 18))]
 
