@@ -4,8 +4,8 @@ A row of `backlog` is written when a capture is added and deleted when its resul
 changes in between (attempts, leases, delays) is in the small table `attempt`, which keeps the
 writes of a lease to a page or two: the database may lie on an SD card.
 
-A capture waits, or is annotated, failed or skipped; only one that is to be looked at anew waits
-while its annotation stays (`redo_fallback`).
+A capture waits, or is annotated, failed, skipped or pruned; only one that is to be looked at anew
+waits while its annotation stays (`redo_fallback`).
 """
 
 from __future__ import annotations
@@ -37,13 +37,16 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from annotator.domain import Capture, Event, Lease, Origin, Reason, SkipReason, Window
 from db.engine import Database
+from db.folded import known_in_runs, unfold
 from db.keys import (
     ORIGINS,
     SKIP_REASONS,
+    EventKey,
     capture_from,
     find_event,
     its,
     register_event,
+    reopen,
     same_capture,
 )
 from db.retry import redo_fallback, retry_failures
@@ -69,14 +72,15 @@ class SqlBacklog:
 
     def add(self, captures: Sequence[Capture], origin: Origin) -> int:
         # A capture that had vanished and is met is there after all: a store was away, or moved.
-        if origin is Origin.BACKFILL:  # asked for by hand: what was skipped is wanted after all
+        if origin is Origin.BACKFILL:
+            # Asked for by hand: what was skipped or pruned is wanted after all.
             wait = partial(self._make_wait, origin, (skipped, failure))
-            return self._enter(captures, partial(_unknown, _MET_NOT_SKIPPED), wait)
+            return self._enter(captures, partial(_unknown, _MET_NOT_SKIPPED, pruned=False), wait)
         wait = partial(self._make_wait, origin, (failure,))
-        return self._enter(captures, partial(_unknown, _MET), wait)
+        return self._enter(captures, partial(_unknown, _MET, pruned=True), wait)
 
     def skip(self, captures: Sequence[Capture], reason: SkipReason) -> int:
-        return self._enter(captures, partial(_unknown, _MET), partial(_skip, reason))
+        return self._enter(captures, partial(_unknown, _MET, pruned=True), partial(_skip, reason))
 
     def take_up_again(self, captures: Sequence[Capture]) -> int:
         return self._enter(
@@ -217,6 +221,9 @@ class SqlBacklog:
         ]
         for table in leaving:
             connection.execute(_LEAVE[table], [its(row) for row in rows])
+        if origin is Origin.BACKFILL:
+            unfold(connection, key, group)
+        reopen(connection, key)
         connection.execute(insert(backlog), rows)
 
 
@@ -228,16 +235,27 @@ def _by_event(captures: Sequence[Capture]) -> list[list[Capture]]:
 
 
 def _unknown(
-    known: CompoundSelect[int, str], connection: Connection, group: Sequence[Capture]
+    known: CompoundSelect[int, str],
+    connection: Connection,
+    group: Sequence[Capture],
+    *,
+    pruned: bool,
 ) -> list[Capture]:
     """Those of one event's captures that are not among the known, each once."""
-    found = _found(known, connection, group)
-    return [one for name, one in _by_name(group).items() if name not in found]
+    by_name = _by_name(group)
+    key = find_event(connection, group[0].event)
+    if key is None:
+        return list(by_name.values())
+    found = _found(known, connection, key, group)
+    if by_name.keys() - found:
+        found |= known_in_runs(connection, key, group, pruned=pruned)
+    return [one for name, one in by_name.items() if name not in found]
 
 
 def _failed(connection: Connection, group: Sequence[Capture]) -> list[Capture]:
     """Those of one event's captures that have failed, each once."""
-    found = _found(_FAILED, connection, group)
+    key = find_event(connection, group[0].event)
+    found = _found(_FAILED, connection, key, group) if key else set()
     return [one for name, one in _by_name(group).items() if name in found]
 
 
@@ -246,12 +264,12 @@ def _by_name(group: Sequence[Capture]) -> dict[tuple[int, str], Capture]:
 
 
 def _found(
-    known: CompoundSelect[int, str], connection: Connection, group: Sequence[Capture]
+    known: CompoundSelect[int, str],
+    connection: Connection,
+    key: EventKey,
+    group: Sequence[Capture],
 ) -> set[tuple[int, str]]:
     """Frame and file name of the known among and between one event's captures."""
-    key = find_event(connection, group[0].event)
-    if key is None:
-        return set()
     frames = [one.frame for one in group]
     between = {"wanted": key.id, "lowest": min(frames), "highest": max(frames)}
     return {

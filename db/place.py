@@ -63,18 +63,24 @@ def refuse_bad_place(path: Path, forbidden_root: Path | None, mountinfo: str) ->
     _refuse_network(path, mountinfo)
     real = Path(os.path.realpath(path))
     _refuse_network(real, mountinfo)
-    if forbidden_root is None:
-        return
-    roots = [forbidden_root.absolute()]
+    if below := store_above(path, forbidden_root, mountinfo):
+        raise DatabaseError(
+            f"the database {path} would lie in the event store {below}, "
+            "which is only read and may be a network mount",
+            _NEXT_STEP,
+        )
+
+
+def store_above(path: Path, root: Path | None, mountinfo: str) -> Path | None:
+    """The store's root where a path lies below it; what may be on a dead mount is not looked at
+    unless the path itself is."""
+    if root is None:
+        return None
+    roots = [root.absolute()]
     if not is_network(filesystem_type(str(roots[0]), mountinfo) or ""):
-        roots.append(Path(os.path.realpath(forbidden_root)))
-    for root in roots:
-        if root in path.parents or root in real.parents:
-            raise DatabaseError(
-                f"the database {path} would lie in the event store {root}, "
-                "which is only read and may be a network mount",
-                _NEXT_STEP,
-            )
+        roots.append(Path(os.path.realpath(root)))
+    places = (path, Path(os.path.realpath(path)))
+    return next((one for one in roots if any(one in place.parents for place in places)), None)
 
 
 def _refuse_network(path: Path, mountinfo: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotator.errors import ServiceError
-from annotator.host.units import SERVICE, Machine, UnitFile, rendered
+from annotator.host.units import PRUNE, PRUNE_TIMER, SERVICE, Machine, UnitFile, rendered
 
 COMMAND_TIMEOUT_S = 180.0
 
@@ -88,6 +88,7 @@ def plan_install(machine: Machine, run: Runner, root: Path = Path("/")) -> Plan:
     commands += [
         ("systemctl", "enable", SERVICE),
         ("systemctl", "restart" if writes else "start", "--no-block", SERVICE),
+        ("systemctl", "enable", "--now", PRUNE_TIMER),
     ]
     return Plan((*writes, *map(Run, commands)), tuple(unchanged))
 
@@ -98,14 +99,14 @@ def plan_uninstall(root: Path = Path("/")) -> Plan:
     files = [path for path in _ours(root) if path.is_file()]
     names = [path.name for path in files if path.parent == system]
     units = [
-        *(name for name in names if name == SERVICE),
+        *(name for name in names if name in (PRUNE_TIMER, SERVICE)),
         *(name for name in names if name.endswith(".automount")),
     ]
-    mounts = [name for name in names if name.endswith(".mount")]
+    stopped = [name for name in names if name == PRUNE or name.endswith(".mount")]
     return Plan(
         (
             *(Run(("systemctl", "disable", "--now", name)) for name in units),
-            *(Run(("systemctl", "stop", name)) for name in mounts),
+            *(Run(("systemctl", "stop", name)) for name in stopped),
             *(Remove(path, _backup(path)) for path in files),
             *([Run(("systemctl", "daemon-reload"))] if files else []),
         )
@@ -117,7 +118,7 @@ def _ours(root: Path) -> list[Path]:
     system = _below(root, Path("/etc/systemd/system"))
     mounts = [*system.glob("*.automount"), *system.glob("*.mount")]
     return [
-        system / SERVICE,
+        *(system / name for name in (PRUNE_TIMER, PRUNE, SERVICE)),
         system / f"{SERVICE}.d" / "backoff.conf",
         *(path for path in sorted(mounts) if path.is_file() and _SIGNATURE.match(_text(path))),
         _below(root, Path("/etc/udev/rules.d/70-annotator-edgetpu.rules")),

@@ -19,10 +19,16 @@ from annotator.errors import ConfigError, ServiceError
 from annotator.unit_names import escape_path
 
 SERVICE = "annotator.service"
+PRUNE = "annotator-prune.service"
+PRUNE_TIMER = "annotator-prune.timer"
 DEFAULT_USER = "annotator"
 STATE_DIRECTORY = Path("/var/lib/annotator")
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - what the sandbox hides
+
+OFFLINE = "AF_UNIX AF_NETLINK"
+ONLINE = f"{OFFLINE} AF_INET AF_INET6"
+"""What RestrictAddressFamilies= allows."""
 
 SYSTEMD_WITH_BACKOFF = 254
 """The first systemd that knows RestartSteps= (its NEWS, version 254)."""
@@ -41,7 +47,8 @@ class Machine:
     """What differs from one machine to the next; all paths are absolute.
 
     `state` are the folders that the daemon writes to. `mount_source` is `user@host:/path`, or None
-    where mounting the store is no business of ours.
+    where mounting the store is no business of ours. `is_online` says that the daemon tells others
+    of what it sees.
     """
 
     program: Program
@@ -50,6 +57,7 @@ class Machine:
     state: tuple[Path, ...]
     user: str
     mount_source: str | None = None
+    is_online: bool = False
 
     @property
     def mount(self) -> str:
@@ -107,14 +115,17 @@ def machine_for(
         state=_state_folders(config),
         user=_checked_user(user),
         mount_source=_checked_source(mount_source),
+        is_online=bool(config.mqtt.host or config.notify or config.metrics.listen),
     )
 
 
 def _state_folders(config: Config) -> tuple[Path, ...]:
     database, models = config.database.path, config.models.directory
+    textfile = config.metrics.textfile
     wanted = [
         *([_absolute("database.path", database).parent] if database else []),
         *([_absolute("models.directory", models)] if models else []),
+        *([_absolute("metrics.textfile", textfile).parent] if textfile else []),
     ]
     outside = {folder for folder in wanted if not folder.is_relative_to(STATE_DIRECTORY)}
     return (STATE_DIRECTORY, *sorted(outside))
@@ -157,6 +168,8 @@ def rendered(machine: Machine, systemd_version: int) -> tuple[UnitFile, ...]:
         UnitFile(Path("/etc/sysusers.d/annotator.conf"), _sysusers(machine)),
         UnitFile(Path("/etc/udev/rules.d/70-annotator-edgetpu.rules"), _shipped("edgetpu.rules")),
         UnitFile(system / SERVICE, _service(machine)),
+        UnitFile(system / PRUNE, _prune(machine)),
+        UnitFile(system / PRUNE_TIMER, _shipped(PRUNE_TIMER)),
     ]
     if systemd_version >= SYSTEMD_WITH_BACKOFF:
         files.append(UnitFile(system / f"{SERVICE}.d" / "backoff.conf", _shipped("backoff.conf")))
@@ -173,6 +186,23 @@ def rendered(machine: Machine, systemd_version: int) -> tuple[UnitFile, ...]:
 
 
 def _service(machine: Machine) -> str:
+    return _unit(
+        machine,
+        SERVICE,
+        "watch",
+        {
+            "After": machine.automount,
+            "RestrictAddressFamilies": ONLINE if machine.is_online else OFFLINE,
+        },
+    )
+
+
+def _prune(machine: Machine) -> str:
+    return _unit(machine, PRUNE, "prune", {"After": f"{machine.automount} {SERVICE}"})
+
+
+def _unit(machine: Machine, name: str, command: str, own: Mapping[str, str]) -> str:
+    """A service that runs a command of the program, with values of its own."""
     needed = (*machine.program.folders, machine.config_file, machine.store, *machine.state)
 
     def needs_any_of(folders: Iterable[Path]) -> bool:
@@ -180,17 +210,17 @@ def _service(machine: Machine) -> str:
 
     state = _words(machine.state)
     return _with(
-        _shipped(SERVICE),
+        _shipped(name),
         {
-            "ExecStart": f"{_words([machine.program.command])} watch --config "
+            "ExecStart": f"{_words([machine.program.command])} {command} --config "
             + _words([machine.config_file]),
             "User": machine.user,
             "Wants": machine.automount,
-            "After": machine.automount,
             "RequiresMountsFor": state,
             "ReadWritePaths": state,
             "ProtectHome": "read-only" if needs_any_of(HOMES) else "yes",
             "PrivateTmp": "no" if needs_any_of(TEMPORARY) else "yes",
+            **own,
         },
     )
 
@@ -239,7 +269,7 @@ def mount_point(root: Path) -> Path:
 
 def _shipped(name: str) -> str:
     """A file of `systemd/`: beside the package in a checkout, else where a wheel has put it."""
-    file = name if name.startswith("mnt-") or name == SERVICE else f"annotator-{name}"
+    file = name if name.startswith(("mnt-", "annotator")) else f"annotator-{name}"
     folders = (
         Path(__file__).parents[2] / "systemd",
         Path(sysconfig.get_path("data")) / "share" / "annotator" / "systemd",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -179,6 +180,24 @@ def test_a_mount_that_went_is_taken_up_again(running: Booted, recorder: House) -
     recorder.capture("FrontDoor", 2, 1, picture("green"))
     until(lambda: status(running)["annotated"] > before, "the mount was not taken up")
     assert running.show(SERVICE, "NRestarts") == "0"
+
+
+def test_there_is_housekeeping_every_night(running: Booted, recorder: House) -> None:
+    """What the timer starts, inside its sandbox, with an event that the recorder has deleted."""
+    switch_on(recorder)
+    for minute in range(3, 6):
+        recorder.capture("Garden", minute, 1, picture("red"))
+    gone = recorder.path("Garden", 3, 1)
+    database = "--database=/var/lib/annotator/annotator.sqlite"
+    question = "SELECT count(*) FROM captures WHERE state = 'annotated' AND monitor = 'Garden'"
+    ask = ("runuser", "-u", "annotator", "--", ANNOTATOR, "sql", question, database)
+    until(lambda: "3" in running.run(*ask, "--format", "csv"), "not all were annotated")
+    shutil.rmtree(gone.parent)
+    assert running.show("annotator-prune.timer", "ActiveState") == "active"
+    running.run("systemctl", "start", "annotator-prune.service")
+    assert running.show("annotator-prune.service", "Result") == "success"
+    said = running.run("journalctl", "--unit", "annotator-prune.service", "--output=cat")
+    assert "events marked as gone" in said
 
 
 def test_killed_it_is_started_again(running: Booted) -> None:

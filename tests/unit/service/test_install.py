@@ -76,6 +76,7 @@ def test_a_plan_changes_nothing_and_carrying_it_out_does_what_it_says(tmp_path: 
         "etc/sysusers.d/annotator.conf",
         "etc/udev/rules.d/70-annotator-edgetpu.rules",
         *(f"etc/systemd/system/{name}" for name in ("annotator.service", "mnt-nvr.mount")),
+        *(f"etc/systemd/system/annotator-prune.{kind}" for kind in ("service", "timer")),
         "etc/systemd/system/mnt-nvr.automount",
     }
     assert [line for line in system.ran if not line.startswith("udevadm")] == [
@@ -84,6 +85,7 @@ def test_a_plan_changes_nothing_and_carrying_it_out_does_what_it_says(tmp_path: 
         "systemctl enable --now mnt-nvr.automount",
         "systemctl enable annotator.service",
         "systemctl restart --no-block annotator.service",
+        "systemctl enable --now annotator-prune.timer",
     ]
     written = [step for step in plan.steps if isinstance(step, Write)]
     assert all(step.path.read_text() == step.text for step in written)
@@ -95,15 +97,16 @@ def test_the_second_time_nothing_is_written_and_nothing_restarted(tmp_path: Path
     again = plan_install(MACHINE, System(), tmp_path)
     assert not [step for step in again.steps if isinstance(step, Write)]
     assert len(again.unchanged) == len([step for step in first.steps if isinstance(step, Write)])
-    assert again.steps[-1] == Run(("systemctl", "start", "--no-block", "annotator.service"))
+    assert again.steps[-2] == Run(("systemctl", "start", "--no-block", "annotator.service"))
 
 
 def test_an_older_file_of_ours_is_replaced_without_ado(tmp_path: Path) -> None:
     older = Machine(**{**_fields(MACHINE), "config_file": Path("/etc/old.toml")})
     do(plan_install(older, System(), tmp_path), System())
-    (write,) = (
+    write, other = (
         step for step in plan_install(MACHINE, System(), tmp_path).steps if isinstance(step, Write)
     )
+    assert other.path.name == "annotator-prune.service"
     assert write.kept_as is None
     assert (
         "-ExecStart=/opt/annotator/.venv/bin/annotator watch --config /etc/old.toml" in write.diff
@@ -144,8 +147,10 @@ def test_uninstalling_takes_away_what_was_installed_and_nothing_else(tmp_path: P
         "etc/systemd/system/annotator.service.d/override.conf",
     }
     assert system.ran == [
+        "systemctl disable --now annotator-prune.timer",
         "systemctl disable --now annotator.service",
         "systemctl disable --now mnt-nvr.automount",
+        "systemctl stop annotator-prune.service",
         "systemctl stop mnt-nvr.mount",
         "systemctl daemon-reload",
     ]

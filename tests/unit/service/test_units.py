@@ -55,8 +55,10 @@ def needs(program: str) -> str:
 
 def test_on_the_documented_machine_the_shipped_files_are_installed_as_they_are() -> None:
     installed = texts(machine(source=SOURCE))
-    assert installed["annotator.service"] == (SHIPPED / "annotator.service").read_text()
-    for name in ("mnt-nvr.mount", "mnt-nvr.automount"):
+    for name in (
+        *("annotator.service", "annotator-prune.service", "annotator-prune.timer"),
+        *("mnt-nvr.mount", "mnt-nvr.automount"),
+    ):
         assert installed[name] == (SHIPPED / name).read_text()
 
 
@@ -83,6 +85,11 @@ def test_only_values_differ_elsewhere(tmp_path: Path) -> None:
     assert unit["ReadWritePaths"] == unit["RequiresMountsFor"] == "/var/lib/annotator /media/sd"
     assert unit["ProtectHome"] == "read-only"
     assert unit["Wants"] == r"srv-events\x2d100\x25.automount"
+    prune = values(files["annotator-prune.service"])
+    assert prune["ExecStart"].startswith('"/home/pi/a b/bin/annotator" prune --config /etc/')
+    assert prune["After"] == rf"{unit['Wants']} annotator.service"
+    for key in ("User", "ReadWritePaths", "RequiresMountsFor", "ProtectHome", "PrivateTmp"):
+        assert prune[key] == unit[key]
     mount = values(files[r"srv-events\x2d100\x25.mount"])
     assert (mount["What"], mount["Where"]) == ("pi@10.0.0.2:/events", "/srv/events-100%%")
     assert "m pi plugdev" in files["annotator.conf"]
@@ -161,10 +168,11 @@ def test_systemd_finds_nothing_to_complain_of(folder: str, tmp_path: Path) -> No
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_the_sandbox_is_strong() -> None:
+@pytest.mark.parametrize("name", ["annotator.service", "annotator-prune.service"])
+def test_the_sandbox_is_strong(name: str) -> None:
     program = needs("systemd-analyze")
     done = subprocess.run(
-        [program, "security", "--offline=true", "--threshold=20", SHIPPED / "annotator.service"],
+        [program, "security", "--offline=true", "--threshold=20", SHIPPED / name],
         capture_output=True,
         text=True,
     )
@@ -173,3 +181,27 @@ def test_the_sandbox_is_strong() -> None:
 
 def test_a_store_is_not_where_the_daemon_writes() -> None:
     assert machine().state == (STATE_DIRECTORY,)
+
+
+@pytest.mark.parametrize(
+    ("toml", "families"),
+    [
+        ({}, "AF_UNIX AF_NETLINK"),
+        ({"mqtt": {"host": "broker.example"}}, "AF_UNIX AF_NETLINK AF_INET AF_INET6"),
+        ({"metrics": {"listen": "127.0.0.1:9105"}}, "AF_UNIX AF_NETLINK AF_INET AF_INET6"),
+    ],
+)
+def test_a_network_is_there_where_somebody_is_told(
+    toml: dict[str, dict[str, str]], families: str
+) -> None:
+    unit = values(texts(machine(toml))["annotator.service"])
+    assert unit["RestrictAddressFamilies"] == families
+
+
+def test_the_folder_of_the_metrics_can_be_written() -> None:
+    folder = "/var/lib/prometheus/node-exporter"
+    unit = values(
+        texts(machine({"metrics": {"textfile": f"{folder}/a.prom"}}))["annotator.service"]
+    )
+    assert unit["ReadWritePaths"] == f"/var/lib/annotator {folder}"
+    assert unit["RestrictAddressFamilies"] == "AF_UNIX AF_NETLINK"
