@@ -79,21 +79,50 @@ def film(scene: Scene, started_at: datetime, first_number: int = 12) -> Iterator
 
 
 def picture(scene: Scene, step: int, taken_at: datetime) -> Image.Image:
+    """One frame with the clock in its corner."""
+    return stamped(unstamped(scene, step), scene.monitor, taken_at)
+
+
+def unstamped(scene: Scene, step: int) -> Image.Image:
     """One frame: what is behind, the visitors, what is before them, then the camera's faults."""
     backdrop = _backdrop(scene.backdrop)
     frame = backdrop.behind.copy()
-    share = step / max(1, scene.steps - 1)
     for visit in scene.visits:
         visitor = _visitor(visit.figure, visit.scale, visit.mirrored)
-        x = visit.start[0] + share * (visit.end[0] - visit.start[0])
-        y = visit.start[1] + share * (visit.end[1] - visit.start[1])
-        bob = 5 * visit.scale * np.sin(step * 1.9)  # nobody glides
-        frame.paste(
-            visitor, (round(x - visitor.width / 2), round(y + bob - visitor.height)), visitor
-        )
+        frame.paste(visitor, place(scene, visit, step), visitor)
     if backdrop.before is not None:
         frame.paste(backdrop.before, mask=backdrop.before)
-    return _clock(_lens(frame, scene, step), scene.monitor, taken_at)
+    return _lens(frame, scene, step)
+
+
+def place(scene: Scene, visit: Visit, step: int) -> tuple[int, int]:
+    """Where a visitor's upper left corner is in a frame, in pixels."""
+    visitor = _visitor(visit.figure, visit.scale, visit.mirrored)
+    share = step / max(1, scene.steps - 1)
+    x = visit.start[0] + share * (visit.end[0] - visit.start[0])
+    y = visit.start[1] + share * (visit.end[1] - visit.start[1])
+    bob = 5 * visit.scale * np.sin(step * 1.9)  # nobody glides
+    return round(x - visitor.width / 2), round(y + bob - visitor.height)
+
+
+def outline_box(scene: Scene, visit: Visit, step: int) -> tuple[int, int, int, int]:
+    """What is to be seen of a visitor: left, top, right, bottom in pixels; only its lower part may
+    be hidden by what stands before it."""
+    visitor = _visitor(visit.figure, visit.scale, visit.mirrored)
+    left, top = place(scene, visit, step)
+    right, bottom = min(WIDTH, left + visitor.width), min(HEIGHT, top + visitor.height)
+    before = _backdrop(scene.backdrop).before
+    left, top = max(0, left), max(0, top)
+    if before is not None:
+        middle = (left + right) // 2
+        hidden = before.getchannel("A").crop((middle, top, middle + 1, bottom)).tobytes()
+        # What is before a visitor's head, such as a shelf's upper board, does not hide its feet.
+        free = next((at for at, alpha in enumerate(hidden) if alpha < 128), 0)
+        bottom = top + next(
+            (at for at, alpha in enumerate(hidden) if at > free and alpha >= 128), len(hidden)
+        )
+        top += free
+    return left, top, right, bottom
 
 
 @cache
@@ -132,7 +161,7 @@ def _vignette() -> Image.Image:
     return Image.merge("RGB", [Image.fromarray(light.clip(0, 255).astype(np.uint8))] * 3)
 
 
-def _clock(frame: Image.Image, monitor: str, taken_at: datetime) -> Image.Image:
+def stamped(frame: Image.Image, monitor: str, taken_at: datetime) -> Image.Image:
     """The camera's name and time in the corner, white on black."""
     font = ImageFont.load_default(size=30)
     text = f"{monitor}  {taken_at:%Y-%m-%d %H:%M:%S}"

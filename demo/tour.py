@@ -130,7 +130,9 @@ class Tour:
 
     def _ask(self) -> None:
         self._show("query", "--label", "person", "--limit", "5", expect_output=True)
-        self._show("query", "--monitor", "PlayroomDoor", "--limit", "3", expect_output=True)
+        self._show("events", "--since", "yesterday", "--limit", "5", expect_output=True)
+        self._show("last", "person", expect_output=True)
+        self._show("stats", "--by", "monitor", "--by", "label", expect_output=True)
         self._prompt(f'sqlite3 annotator.sqlite "\n    {QUESTION}"')
         with closing(sqlite3.connect(self._directory / "annotator.sqlite")) as database:
             rows = database.execute(QUESTION).fetchall()
@@ -154,6 +156,8 @@ class Tour:
         for line in written.splitlines():
             if not Path(line).is_file():
                 raise DemoError(f"`annotator show` names {line}, which is not there")
+        page = self._pictures.absolute() / "gallery"
+        self._show("gallery", "--output", str(page), expect_output=True)
 
     # the pieces
 

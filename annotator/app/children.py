@@ -1,6 +1,6 @@
 """Child processes: how they are started, and what they run.
 
-`python -m annotator.app.children worker|faces|scout|probe|inventory DESCRIPTOR`
+`python -m annotator.app.children worker|faces|scout|probe|inventory|pictures|census DESCRIPTOR`
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from annotator.domain import Station
 from annotator.journal import stderr_handler
 
 if TYPE_CHECKING:
+    from annotator.app.census import Reply
+    from annotator.app.darkroom import Answer as PictureAnswer
     from annotator.app.stations import Inventory
     from annotator.child import Child, Graveyard
     from annotator.outposts import StartScout
@@ -53,6 +55,23 @@ def start_faces(
 
     greeting = config.model_dump_json().encode()
     return Child([*COMMAND, "faces"], greeting, decode_face_answer, graveyard, stderr=stderr)
+
+
+def start_pictures(config: Config, graveyard: Graveyard) -> Child[PictureAnswer]:
+    from annotator.app.darkroom import decode_answer
+    from annotator.child import Child
+
+    greeting = config.model_dump_json().encode()
+    return Child([*COMMAND, "pictures"], greeting, decode_answer, graveyard, stop_grace_s=1.0)
+
+
+def start_census(config: Config, identity: str, graveyard: Graveyard) -> Child[Reply]:
+    """Ask the store of this identity which directories are there."""
+    from annotator.app.census import CensusOrder, decode_reply, encode_order
+    from annotator.child import Child
+
+    greeting = encode_order(CensusOrder(config.model_dump_json(), identity))
+    return Child([*COMMAND, "census"], greeting, decode_reply, graveyard)
 
 
 def _start(
@@ -179,6 +198,41 @@ def run_inventory(connection: Connection) -> None:
     stations.run_inventory(connection)
 
 
+def run_pictures(connection: Connection) -> None:
+    """The whole life of a child of a darkroom.
+
+    It says everything through its pipe: stuck in a dead mount and holding stdout or stderr open, it
+    would keep whoever reads the command's output waiting.
+    """
+    from annotator.app.darkroom import serve
+    from annotator.nvr.tree import open_tree
+    from annotator.wire import MAX_MESSAGE_BYTES
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    config = Config.model_validate_json(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    serve(connection, open_tree(config.store), config.inference.max_megapixels)
+
+
+def run_census(connection: Connection) -> None:
+    """The whole life of a census, at its end of the pipe."""
+    from annotator.app.census import count_for, decode_order
+    from annotator.nvr.presence import presences, root_device
+    from annotator.nvr.walk import Throttle
+    from annotator.wire import MAX_MESSAGE_BYTES
+
+    order = decode_order(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    config = Config.model_validate_json(order.config)
+    probe, root = probe_of(config), config.store_root
+    pause = Throttle(config.watch.reconcile_listings_per_s)
+    count_for(
+        connection,
+        lambda: f"{probe(order.expected_identity)} {root_device(root)}",
+        lambda directories: presences(root, directories, pause),
+    )
+
+
 def main(role: str, descriptor: int) -> None:
     from annotator.worker import HUNG_UP
 
@@ -190,6 +244,8 @@ def main(role: str, descriptor: int) -> None:
         "scout": run_scout,
         "probe": run_probe,
         "inventory": run_inventory,
+        "pictures": run_pictures,
+        "census": run_census,
     }
     status = 0
     try:

@@ -1,4 +1,4 @@
-"""Which faces a person means: a face's id, a stranger, an event or a capture."""
+"""What a person means: a face's id, a stranger, an event or a capture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.domain import UNKNOWN_NAME, FaceQuestion, StoredFace
+from annotator.domain import UNKNOWN_NAME, Event, FaceQuestion, Frame, StoredFace
 from annotator.errors import QueryError
 from annotator.names import stranger_name, stranger_number
 
@@ -81,18 +81,13 @@ def _description(person: Sequence[StoredFace]) -> str:
 
 def _faces_at(queries: SqlQueries, root: Path | None, target: str) -> list[StoredFace]:
     """The faces of the event or capture at a path."""
-    path = _below(root, target)
-    events = queries.events_called(path)
-    if len(events) > 1:
-        raise QueryError(
-            f"{path} is an event of several monitors",
-            f"say which: {', '.join(sorted(one.directory for one in events))}",
-        )
-    asked = FaceQuestion(paths=(events[0].directory if events else path,))
+    path = path_below(root, target)
+    event = event_meant(queries, path)
+    asked = FaceQuestion(paths=(event.directory if event else path,))
     faces = [
         face
         for face in queries.stored_faces(asked)
-        if (face.capture.event == events[0] if events else face.capture.path == path)
+        if (face.capture.event == event if event else face.capture.path == path)
     ]
     if not faces:
         raise QueryError(
@@ -103,7 +98,42 @@ def _faces_at(queries: SqlQueries, root: Path | None, target: str) -> list[Store
     return faces
 
 
-def _below(root: Path | None, target: str) -> str:
+def frames_meant(queries: SqlQueries, root: Path | None, target: str) -> tuple[Frame, ...] | None:
+    """The annotated captures of an event, or one capture; None where it is neither.
+
+    Raises QueryError where several events are called so.
+    """
+    path = path_below(root, target)
+    event = event_meant(queries, path)
+    if event is not None:
+        return queries.frames(event)
+    directory, _, name = path.rpartition("/")
+    event = event_meant(queries, directory)
+    frames = queries.frames(event) if event is not None else ()
+    return tuple(frame for frame in frames if frame.capture.file_name == name) or None
+
+
+def event_meant(queries: SqlQueries, path: str) -> Event | None:
+    """The event with this path below its monitor's directory, or below the store's root by the
+    monitor's directory or its name; None where there is none.
+
+    Raises QueryError where there are several.
+    """
+    events = queries.events_called(path)
+    if not events:
+        monitor, _, rest = path.partition("/")
+        events = tuple(one for one in queries.events_called(rest) if one.monitor == monitor)
+    # A path from the root is never another monitor's, such as "" in a store without events.
+    events = tuple(one for one in events if one.directory == path) or events
+    if len(events) > 1:
+        raise QueryError(
+            f"{path} is an event of several monitors",
+            f"say which: {', '.join(sorted(one.directory for one in events))}",
+        )
+    return events[0] if events else None
+
+
+def path_below(root: Path | None, target: str) -> str:
     """A path as typed, relative to the store where it lies in it; by its letters alone, since the
     store may hang."""
     path, here = Path(target), Path(target).absolute()

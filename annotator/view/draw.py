@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -85,11 +86,10 @@ def draw_marks(
     max_megapixels: float = 50.0,
 ) -> bytes:
     """As `draw`, with marks of any kind, over outlines."""
-    picture = _decoded(jpeg, max_megapixels)
-    _paint(picture, marks, outlines)
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=JPEG_QUALITY)
-    return out.getvalue()
+    with opened(jpeg, max_megapixels) as coded:
+        picture = coded.convert("RGB")
+    paint(picture, marks, outlines)
+    return encoded(picture, JPEG_QUALITY)
 
 
 def save_drawing(jpeg: bytes, name: str, output: Path) -> Path:
@@ -139,7 +139,12 @@ def _face_mark(box: BoundingBox, name: str | None, probability: float | None, ve
     return Mark(box, verdict, UNUSED_COLOUR, dashed=True)
 
 
-def _decoded(jpeg: bytes, max_megapixels: float) -> Image.Image:
+@contextmanager
+def opened(jpeg: bytes, max_megapixels: float) -> Iterator[Image.Image]:
+    """The picture, not decoded yet.
+
+    What is wrong with it, also where it is decoded inside the `with`, raises CaptureUnreadable.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -150,7 +155,7 @@ def _decoded(jpeg: bytes, max_megapixels: float) -> Image.Image:
                 f"{picture.width} x {picture.height} pixels are more than "
                 f"{max_megapixels:g} million; raise [inference] max_megapixels to allow it",
             )
-        return picture.convert("RGB")
+        yield picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise CaptureUnreadable(Reason.TOO_LARGE, str(error)) from error
     except UnidentifiedImageError as error:
@@ -161,11 +166,26 @@ def _decoded(jpeg: bytes, max_megapixels: float) -> Image.Image:
         raise CaptureUnreadable(Reason.CORRUPT, f"cannot be decoded: {error}") from error
 
 
-def _paint(picture: Image.Image, marks: Sequence[Mark], outlines: Sequence[Outline]) -> None:
+def encoded(picture: Image.Image, quality: int) -> bytes:
+    """As a JPEG."""
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def paint(
+    picture: Image.Image,
+    marks: Sequence[Mark],
+    outlines: Sequence[Outline] = (),
+    *,
+    min_line_px: int = 1,
+    min_font_px: int = MIN_FONT_PX,
+) -> None:
+    """Draw marks, in pixels of this picture, over outlines."""
     from PIL import ImageDraw
 
     width, height = picture.size
-    line_px = max(1, round(min(width, height) / 300))
+    line_px = max(min_line_px, round(min(width, height) / 300))
     pen = ImageDraw.Draw(picture)
     for outline in outlines:
         closed = (*outline.points, outline.points[0])
@@ -179,7 +199,7 @@ def _paint(picture: Image.Image, marks: Sequence[Mark], outlines: Sequence[Outli
     for mark in marks:
         _frame(pen, mark, line_px, width, height)
     marks.reverse()
-    letters = _Letters(pen, width, height)
+    letters = _Letters(pen, width, height, min_font_px)
     # An outline's name is the last to choose its place, by the first corner.
     marks += [
         Mark(_corner(outline, width, height), outline.text, outline.colour) for outline in outlines
@@ -257,12 +277,12 @@ class _Tag:
 class _Letters:
     """Measures words in a font that suits the picture; needs no font file."""
 
-    def __init__(self, pen: ImageDraw.ImageDraw, width: int, height: int) -> None:
+    def __init__(self, pen: ImageDraw.ImageDraw, width: int, height: int, min_font_px: int) -> None:
         from PIL import ImageFont
 
         self._pen = pen
         self._most_px = width
-        size_px = max(MIN_FONT_PX, round(min(width, height) / 40))
+        size_px = max(min_font_px, round(min(width, height) / 40))
         self.font: ImageFont.FreeTypeFont | ImageFont.ImageFont = ImageFont.load_default(
             size=size_px
         )

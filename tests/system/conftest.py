@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -19,8 +20,20 @@ from PIL import Image, ImageDraw
 from tests.fakes.tiny_ssd import write_tiny_ssd
 from tests.system.lab import Lab, missing
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 PROJECT = Path(__file__).parents[2]
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",  # as root, in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 QUICK = (
     "watch.poll_interval_s = 0.2",
     "watch.settle_s = 0.1",
@@ -155,3 +168,27 @@ def lab(needs_lab: None, house: House, tmp_path: Path) -> Iterator[Lab]:
     """A laboratory whose mount point is the house's store; nothing is mounted yet."""
     with Lab(tmp_path / "lab", house.store) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium through Playwright; skipped where either is absent.
+
+    ANNOTATOR_REQUIRE_BROWSER=1 turns the skip into a failure. One per file of tests, not per
+    session: Playwright keeps an event loop in this thread, which later tests should not meet.
+    """
+    chromium = shutil.which("chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent: str | None = "no Playwright (pip install -e .[test])"
+    else:
+        absent = None if chromium else "no Chromium (apt install chromium)"
+    if absent is not None:
+        if os.environ.get("ANNOTATOR_REQUIRE_BROWSER") == "1":
+            pytest.fail(absent)
+        pytest.skip(absent)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield opened
+        opened.close()
