@@ -8,15 +8,37 @@ commented sample; a test holds it against this file.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
 
+from annotator import calendar
+from annotator.domain import UNKNOWN_NAME
 from annotator.errors import ConfigError
 from annotator.places import CONFIG_NAME, default_database, read_toml, state_directory
+
+
+def _hours(text: str) -> str:
+    if text:
+        calendar.hours(text)
+    return text
+
+
+def _weekdays(text: str) -> str:
+    calendar.weekdays(text)
+    return text
 
 
 def _known_zone(name: str) -> str:
@@ -35,7 +57,33 @@ TILES = r"^(off|auto|[1-9]x[1-9])$"
 Score = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=30 * 86400, allow_inf_nan=False)]
+Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 Place = Annotated[Path, AfterValidator(Path.expanduser)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("must be printable, without blanks around it")
+    return text
+
+
+def _topic(text: str) -> str:
+    if set(text) & set("+#\0") or text.startswith(("/", "$")) or text.endswith("/"):
+        raise ValueError("must be a topic without + and #, and without / around it")
+    return text
+
+
+def _listen(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    named = re.fullmatch(r"[^\s:/]+|\[[0-9a-fA-F:.]+\]", host)
+    if text and not (named and port.isascii() and port.isdecimal() and 1 <= int(port) <= 65535):
+        raise ValueError('must be a host and a port, such as "127.0.0.1:9105"')
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
+Topic = Annotated[str, Field(max_length=200), AfterValidator(_printable), AfterValidator(_topic)]
 
 
 class Section(BaseModel):
@@ -190,6 +238,21 @@ class BacklogSettings(Section):
     max_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
+class RetentionSettings(Section):
+    """[retention]: what `annotator prune` takes away, by days; 0 keeps it for ever. Each key can
+    differ per monitor.
+
+    The days of detections, embeddings and captures count from when a capture was taken, those of
+    events that the recorder has deleted from when that was found.
+    """
+
+    detections_days: Days = 0.0
+    by_label: dict[str, Days] = {}
+    unknown_embeddings_days: Days = 0.0
+    empty_days: Days = 0.0
+    gone_days: Days = 0.0
+
+
 class WorkerSettings(Section):
     """[worker]: the process that looks at captures."""
 
@@ -200,12 +263,91 @@ class WorkerSettings(Section):
     processes: Annotated[int, Field(ge=0, le=64)] = 0
 
 
+UNKNOWN_WAIT_S = 20.0
+"""Somebody who comes nearer is known by then, and a stranger is still there."""
+
+
+class NotifyRule(Section):
+    """[[notify]]: what is told, and to whom. Empty tuples filter nothing.
+
+    `names` may hold "unknown" for faces of nobody known. `hours` and `weekdays` are by the local
+    clock; a night counts for the day on which it begins. `to` are "mqtt" and names of [webhooks]
+    and [commands]. It is told `told_after_s` after it was seen.
+    """
+
+    name: Name
+    to: Annotated[tuple[str, ...], Field(min_length=1)]
+    monitors: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    hours: Annotated[str, AfterValidator(_hours)] = ""
+    weekdays: tuple[Annotated[str, AfterValidator(_weekdays)], ...] = ()
+    min_score: Score = 0.0
+    min_probability: Score = 0.0
+    min_box_px: Annotated[int, Field(ge=0, le=100_000)] = 0
+    max_box_px: Annotated[int, Field(ge=1, le=100_000)] = 100_000
+    quiet_s: Annotated[float, Field(ge=0, le=30 * 86400)] = 0.0
+    max_age_s: Seconds = 600.0
+    wait_s: Annotated[float, Field(ge=0, le=3600)] | None = None
+    picture: bool = False
+
+    @property
+    def told_after_s(self) -> float:
+        """`wait_s`; by default a while for "unknown", whom a later capture may know."""
+        usual = UNKNOWN_WAIT_S if UNKNOWN_NAME in self.names else 0.0
+        return usual if self.wait_s is None else self.wait_s
+
+
+class MqttSettings(Section):
+    """[mqtt]: the broker; without a host there is none.
+
+    A secret may be "env:NAME" or "file:PATH" instead (see `annotator.notify.secrets`).
+    """
+
+    host: str = ""
+    port: Port = 1883
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    tls: bool = False
+    ca_file: Place | None = None
+    client_id: Annotated[str, Field(max_length=60), AfterValidator(_printable)] = "annotator"
+    topic: Annotated[Topic, Field(min_length=1)] = "annotator"
+    home_assistant: Topic = "homeassistant"
+    off_delay_s: Annotated[int, Field(ge=1, le=86400)] = 30
+    keep_alive_s: Annotated[int, Field(ge=5, le=3600)] = 60
+
+
+class WebhookSettings(Section):
+    """[webhooks.NAME]: where notices are POSTed; the URL and headers are secrets."""
+
+    url: Annotated[SecretStr, Field(min_length=1)]
+    headers: dict[str, SecretStr] = {}
+    ca_file: Place | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
+
+
+class CommandSettings(Section):
+    """[commands.NAME]: what is run for a notice, without a shell."""
+
+    run: Annotated[tuple[str, ...], Field(min_length=1)]
+    timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+
+class MetricsSettings(Section):
+    """[metrics]: what Prometheus may ask, or finds in a file."""
+
+    listen: Annotated[str, AfterValidator(_listen)] = ""
+    textfile: Place | None = None
+    textfile_every_s: Annotated[float, Field(ge=5, le=3600)] = 60.0
+
+
 OVERRIDABLE: dict[str, type[Section]] = {
     "detection": DetectionSettings,
     "faces": FaceSettings,
     "backlog": BacklogSettings,
     "similar": SimilarSettings,
     "stationary": StationarySettings,
+    "retention": RetentionSettings,
 }
 
 
@@ -221,6 +363,7 @@ class MonitorOverrides(Section):
     backlog: dict[str, Any] = {}
     similar: dict[str, Any] = {}
     stationary: dict[str, Any] = {}
+    retention: dict[str, Any] = {}
 
 
 _NO_OVERRIDES = MonitorOverrides()
@@ -234,6 +377,7 @@ class MonitorSettings(Section):
     backlog: BacklogSettings
     similar: SimilarSettings
     stationary: StationarySettings
+    retention: RetentionSettings
 
 
 class Config(Section):
@@ -250,7 +394,13 @@ class Config(Section):
     backlog: BacklogSettings = BacklogSettings()
     similar: SimilarSettings = SimilarSettings()
     stationary: StationarySettings = StationarySettings()
+    retention: RetentionSettings = RetentionSettings()
     worker: WorkerSettings = WorkerSettings()
+    notify: tuple[NotifyRule, ...] = ()
+    mqtt: MqttSettings = MqttSettings()
+    webhooks: dict[Name, WebhookSettings] = {}
+    commands: dict[Name, CommandSettings] = {}
+    metrics: MetricsSettings = MetricsSettings()
     monitors: dict[str, MonitorOverrides] = {}
 
     _by_monitor: dict[str, MonitorSettings] = PrivateAttr(default_factory=dict)
@@ -266,6 +416,7 @@ class Config(Section):
                 backlog=_overridden(self.backlog, overrides.backlog),
                 similar=_overridden(self.similar, overrides.similar),
                 stationary=_overridden(self.stationary, overrides.stationary),
+                retention=_overridden(self.retention, overrides.retention),
             )
         return self._by_monitor[key]
 
@@ -359,6 +510,7 @@ def check_config(data: Mapping[str, Any], source: str) -> Config:
                 for key in HOUSEHOLD
                 if isinstance(faces, Mapping) and key in faces
             ]
+    problems += _rule_problems(data)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError(
@@ -366,6 +518,52 @@ def check_config(data: Mapping[str, Any], source: str) -> Config:
             "mend the file, then run `annotator config check`",
         )
     return Config.model_validate(data)
+
+
+MQTT = "mqtt"
+"""What a rule calls the broker."""
+
+
+def _rule_problems(data: Mapping[str, Any]) -> list[str]:
+    """What no section can see by itself: rules that name nobody to tell, names that mean two."""
+    webhooks, commands, broker = (data.get(key) for key in ("webhooks", "commands", MQTT))
+    webhooks = webhooks if isinstance(webhooks, Mapping) else {}
+    commands = commands if isinstance(commands, Mapping) else {}
+    problems = [
+        f"{section}.{MQTT}: that name means the broker; take another one"
+        for section, targets in (("webhooks", webhooks), ("commands", commands))
+        if MQTT in targets
+    ]
+    problems += [
+        f"commands.{name}: [webhooks] has that name too; take another one"
+        for name in commands
+        if name in webhooks
+    ]
+    targets = [*webhooks, *commands]
+    if isinstance(broker, Mapping) and broker.get("host"):
+        targets.append(MQTT)
+    names: list[object] = []
+    rules = data.get("notify")
+    for place, rule in enumerate(rules if isinstance(rules, list | tuple) else ()):
+        if not isinstance(rule, Mapping):
+            continue
+        name, wanted = rule.get("name"), rule.get("to")
+        if name in names:
+            problems.append(f"notify.{place}.name = {name!r}: another rule has that name")
+        names.append(name)
+        unknown = [one for one in wanted if one not in targets] if isinstance(wanted, list) else []
+        problems += [f"notify.{place}.to: {_no_target(str(one), targets)}" for one in unknown]
+    return problems
+
+
+def _no_target(name: str, targets: Sequence[str]) -> str:
+    if name == MQTT:
+        return f"for {MQTT!r}, name the `host` in [mqtt]"
+    near = difflib.get_close_matches(name, targets, n=1)
+    known = ", ".join(map(repr, targets)) or "no [mqtt], [webhooks.NAME] or [commands.NAME]"
+    return f"there is no {name!r}; " + (
+        f"did you mean {near[0]!r}?" if near else f"there is {known}"
+    )
 
 
 def _problems(
@@ -396,10 +594,15 @@ def _complaint(
 def _keys_beside(section: type[Section], location: tuple[str, ...]) -> list[str]:
     fields = section.model_fields
     for part in location[:-1]:
-        if part not in fields:  # below [monitors.NAME]
-            fields = MonitorOverrides.model_fields
-            continue
-        annotation = fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, Section):
-            fields = annotation.model_fields
+        inner = _section_of(fields[part].annotation) if part in fields else None
+        # A part that is no field is a place in a list, or the NAME of [monitors.NAME] and the like.
+        fields = inner.model_fields if inner else fields
     return sorted(fields)
+
+
+def _section_of(annotation: Any) -> type[Section] | None:
+    """The section that a key holds, or holds several of."""
+    for one in (annotation, *get_args(annotation)):
+        if isinstance(one, type) and issubclass(one, Section):
+            return one
+    return None

@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Protocol
 
 from annotator.admission import admit
 from annotator.config import Config
@@ -42,6 +43,16 @@ Notify = Callable[[str], None]
 log = logging.getLogger(__name__)
 
 
+class Onlooker(Protocol):
+    """Wants to know how the daemon gets on, and returns at once."""
+
+    def recorded(self) -> None:
+        """There are new results in the database."""
+
+    def health(self, health: Health) -> None:
+        """On every change, and once a minute."""
+
+
 class Daemon:
     """`run` until `stop` is called, from a signal handler or another thread."""
 
@@ -55,7 +66,9 @@ class Daemon:
         config: Config,
         clock: Clock,
         notify: Notify,
+        onlooker: Onlooker,
     ) -> None:
+        self._onlooker = onlooker
         self._supervisor = supervisor
         self._watch = watch
         self._start_scout = start_scout
@@ -116,7 +129,10 @@ class Daemon:
         patience_s = TURN_S
         if self._arrived:
             patience_s = min(TURN_S, max(0.0, self._admit_due_s - self._clock.monotonic()))
+        annotated = self._supervisor.progress.annotated
         self._supervisor.turn(patience_s, self._wakers(), store_online=self._watch.online)
+        if self._supervisor.progress.annotated != annotated:
+            self._onlooker.recorded()
         if self._advances():
             self._notify("WATCHDOG=1")
         with suppress(DatabaseUnwritable):
@@ -242,10 +258,12 @@ class Daemon:
             delegates=tuple(sorted(self._supervisor.progress.delegates)),
             database_stuck=self._supervisor.stuck,
             stood_in_for=self._supervisor.stood_in_for,
+            waiting=self._backlog.waiting(),
         )
         self._health_written = health
-        waiting, state = self._backlog.waiting(), health.mount.state
-        self._notify(f"STATUS=store {state}, {waiting} wait, {self._per_minute:.0f} in a minute")
+        said = f"store {health.mount.state}, {health.waiting} wait"
+        self._notify(f"STATUS={said}, {self._per_minute:.0f} in a minute")
+        self._onlooker.health(health)
         try:
             write_health(self._database, health)
         except OSError as error:

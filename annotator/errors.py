@@ -10,7 +10,9 @@
     ├── BusyError                       8  another annotator runs
     ├── RuntimeUnavailable              9  TFLite, dlib or the accelerator cannot be used
     │   └── DeviceLost                        an Edge TPU is missing, held, or has failed
-    ├── ServiceError                    10 systemd cannot be used, or the service does not run
+    ├── ServiceError                    10 systemd cannot be used, or a service does not run
+    ├── DeliveryError                   11 a notice could not be delivered
+    ├── InputError                      2  a file that cannot be taken in
     └── QueryError                      2  a question that cannot be answered as asked
 
 Other exit codes: 0 done; 1 a bug; 2 wrong use of a command; 3 done, but some captures could not be
@@ -99,5 +101,21 @@ class ServiceError(AnnotatorError):
     exit_code = 10
 
 
+class DeliveryError(AnnotatorError):
+    """A notice did not get through; `final` says that trying again cannot help."""
+
+    exit_code = 11
+
+    def __init__(self, message: str, next_step: str = "", *, final: bool = False) -> None:
+        super().__init__(message, next_step)
+        self.final = final
+
+
 class QueryError(AnnotatorError):
+    exit_code = EXIT_USAGE
+
+
+class InputError(AnnotatorError):
+    """A file that somebody gave to be read is not what it should be."""
+
     exit_code = EXIT_USAGE

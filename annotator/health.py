@@ -18,7 +18,8 @@ from annotator.outposts import StoreHealth
 class Health:
     """`annotated_per_minute` is over the last minute; `delegates` are what made those rows.
 
-    `stood_in_for` are the Edge TPUs that are away, whose work the CPU does.
+    `stood_in_for` are the Edge TPUs that are away, whose work the CPU does. `waiting` is the
+    backlog.
     """
 
     written_at: datetime
@@ -29,6 +30,7 @@ class Health:
     delegates: tuple[str, ...]
     database_stuck: bool
     stood_in_for: tuple[str, ...] = ()
+    waiting: int = 0
 
 
 _adapter: TypeAdapter[Health] = TypeAdapter(Health)

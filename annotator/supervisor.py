@@ -20,6 +20,7 @@ from annotator.config import WatchSettings, WorkerSettings
 from annotator.domain import Annotation, Failure, Lease, Origin, Reason, Station
 from annotator.errors import DatabaseUnwritable, RuntimeUnavailable
 from annotator.ladder import Ladder
+from annotator.measures import Durations
 from annotator.ports import AnnotationStore, Backlog, Clock
 from annotator.wire import (
     Answer,
@@ -51,12 +52,16 @@ StartWorker = Callable[[Station], Child[Answer]]
 
 @dataclass(slots=True)
 class Progress:
-    """What a supervisor has done since it was made."""
+    """What a supervisor has done since it was made.
+
+    `latency` is of live captures: from when they were taken until their annotation was written.
+    """
 
     annotated: int = 0
     failed: int = 0
     detections: int = 0
     restarts: int = 0
+    latency: Durations = field(default_factory=Durations)
     reasons: dict[Reason, int] = field(default_factory=dict)
     delegates: set[str] = field(default_factory=set)
 
@@ -129,6 +134,7 @@ class Supervisor:
         self._vanished_for_s = vanished_for_s
         self._posts = [_Post(Ladder(station, device_retry_s)) for station in stations]
         self._annotations: list[Annotation] = []
+        self._live_at: list[datetime] = []
         self._failures: list[Failure] = []
         self._returns: list[_Return] = []
         self._unwritten_since_s = 0.0
@@ -146,6 +152,11 @@ class Supervisor:
     def stations(self) -> tuple[Station, ...]:
         """Where the workers belong, whoever stands in for them now."""
         return tuple(post.ladder.home for post in self._posts)
+
+    @property
+    def stations_now(self) -> tuple[Station, ...]:
+        """Where they work now."""
+        return tuple(post.ladder.station for post in self._posts)
 
     @property
     def stood_in_for(self) -> tuple[str, ...]:
@@ -333,11 +344,13 @@ class Supervisor:
                 if lease is not None:
                     self._blame(lease, answer.reason, answer.message)
             case Done():
-                self._answered(post, answer.id)
+                lease = self._answered(post, answer.id)
                 post.deaths = 0
                 post.ladder.worked()
                 self._store_is_back()
                 self._keep(annotation=answer.annotation)
+                if lease is not None and lease.origin is Origin.LIVE:
+                    self._live_at.append(answer.annotation.captured_at)
             case NotReadable():
                 lease = self._answered(post, answer.id)
                 self._store_is_back()
@@ -366,7 +379,7 @@ class Supervisor:
             if unwritten and due:
                 self._results.record(self._annotations, self._failures)
                 self._count()
-                self._annotations, self._failures = [], []
+                self._annotations, self._failures, self._live_at = [], [], []
         except DatabaseUnwritable as error:
             self._cannot_write(error)
             return
@@ -394,6 +407,9 @@ class Supervisor:
         progress.annotated += len(self._annotations)
         progress.failed += len(self._failures)
         progress.detections += sum(len(one.detections) for one in self._annotations)
+        now = self._clock.now()
+        for captured_at in self._live_at:
+            progress.latency.add(max(0.0, (now - captured_at).total_seconds()))
         progress.delegates = {one.provenance.delegate for one in self._annotations} or (
             progress.delegates
         )

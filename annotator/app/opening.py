@@ -11,7 +11,9 @@ from annotator.clock import SystemClock
 
 if TYPE_CHECKING:
     from annotator.config import Config
+    from db.engine import Database
     from db.face_book import SqlFaceBook
+    from db.notices import SqlNoticeBook
     from db.queries import SqlQueries
 
 
@@ -33,12 +35,30 @@ def questions(config: HasDatabase) -> Iterator[SqlQueries]:
 
 
 @contextmanager
-def face_book(config: Config) -> Iterator[tuple[SqlFaceBook, SqlQueries]]:
+def existing_database(config: Config) -> Iterator[Database]:
     """To write in a database that is there; a running daemon waits. Raises DatabaseError."""
     from db.engine import open_database, open_read_only
-    from db.face_book import SqlFaceBook
-    from db.queries import SqlQueries
 
     open_read_only(config.database_path).close()  # else it would be made
     with open_database(config.database_path, forbidden_root=config.store.root) as database:
+        yield database
+
+
+@contextmanager
+def face_book(config: Config) -> Iterator[tuple[SqlFaceBook, SqlQueries]]:
+    """As `existing_database`."""
+    from db.face_book import SqlFaceBook
+    from db.queries import SqlQueries
+
+    with existing_database(config) as database:
         yield SqlFaceBook(database, SystemClock()), SqlQueries(database)
+
+
+@contextmanager
+def notice_book(config: HasDatabase) -> Iterator[SqlNoticeBook]:
+    """What was told, to look at. Raises DatabaseError."""
+    from db.engine import open_read_only
+    from db.notices import SqlNoticeBook
+
+    with open_read_only(config.database_path) as database:
+        yield SqlNoticeBook(database)

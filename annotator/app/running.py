@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.app.children import scout_starter, start_probe, start_worker
+from annotator.app.signals import stop_signals
 from annotator.clock import SystemClock
 from annotator.config import Config
 from annotator.domain import Origin, Station, Window
@@ -65,7 +66,7 @@ def backfill(
 
     clock, graveyard, state = SystemClock(), Graveyard(), BackfillState()
     config = config.with_places(store=config.store_root.absolute())
-    with _signals() as signalled, _database(config) as (backlog, store):
+    with stop_signals() as signalled, _database(config) as (backlog, store):
         tree = open_tree(config.store)
         tree.check()
         window = _window_with(window, tree, paths)
@@ -103,7 +104,7 @@ def redo_fallback(
 
     state = BackfillState(walking=False)
     config = config.with_places(store=config.store_root.absolute())
-    with _signals() as signalled, _database(config) as (backlog, store):
+    with stop_signals() as signalled, _database(config) as (backlog, store):
         tree = open_tree(config.store)
         tree.check()
         window = _window_with(window, tree, paths)
@@ -155,6 +156,7 @@ def _is_over(supervisor: Supervisor | None, state: BackfillState) -> bool:
 
 def watch(config: Config) -> None:
     """The daemon; returns after SIGTERM or SIGINT. Raises AnnotatorError."""
+    from annotator.app.telling import telling
     from annotator.child import Graveyard
     from annotator.daemon import Daemon
     from annotator.outposts import StoreWatch
@@ -164,15 +166,24 @@ def watch(config: Config) -> None:
     start_scout = scout_starter(config, graveyard)
     stop = _Stop()
     with (
-        _signals(stop),
+        stop_signals(stop),
         _database(config) as (backlog, store),
         _supervisor(config, backlog, store, graveyard, "watch") as supervisor,
+        telling(config, supervisor) as onlooker,
     ):
         store_watch = StoreWatch(
             start_scout, store.store_identity(), config.mount, clock, graveyard, _recovery(config)
         )
         daemon = Daemon(
-            supervisor, store_watch, start_scout, backlog, store, config, clock, _notifier()
+            supervisor,
+            store_watch,
+            start_scout,
+            backlog,
+            store,
+            config,
+            clock,
+            _notifier(),
+            onlooker,
         )
         stop.calls(daemon.stop)
         log.info("watching %s", config.store_root)
@@ -351,24 +362,3 @@ def _supervisor_or_none(
         if state.handed_over_to is None or state.handed_over_to.role != "watch":
             raise
         yield None
-
-
-@contextmanager
-def _signals(stop: Callable[[], None] | None = None) -> Iterator[list[bool]]:
-    """SIGINT and SIGTERM ask to stop: the list fills, `stop` is called. Handlers only set flags."""
-    import signal
-
-    signalled: list[bool] = []
-
-    def on_signal(_number: int, _frame: object) -> None:
-        signalled.append(True)
-        if stop:
-            stop()
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, on_signal) for number in numbers}
-    try:
-        yield signalled
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -67,6 +67,7 @@ def _object(state: Status) -> dict[str, Any]:
         "annotated_per_minute": health.annotated_per_minute if health and running else None,
         "database_stuck": bool(health and running and health.database_stuck),
         "annotated": totals.annotated,
+        "pruned": totals.pruned,
         "failed": totals.failed,
         "detections": totals.detections,
         "faces": totals.faces,
@@ -76,6 +77,10 @@ def _object(state: Status) -> dict[str, Any]:
         },
         "skipped": {str(reason): count for reason, count in totals.skipped.items()},
         "failures": {str(reason): count for reason, count in totals.failures.items()},
+        "notices": {
+            "waiting": sum(one.waiting for one in state.undelivered),
+            "failed": sum(one.failed for one in state.undelivered),
+        },
         "newest": _utc(totals.newest_captured_at) if totals.newest_captured_at else None,
         "newest_by_monitor": {
             monitor: _utc(when) for monitor, when in totals.newest_by_monitor.items()
@@ -100,11 +105,17 @@ def _print(state: Status) -> None:
     if health and running and health.database_stuck:
         rows.append(("", "cannot be written; see the daemon's log"))
     rows.append(("waiting", _waiting(state)))
-    rows.append(("annotated", f"{totals.annotated} captures"))
+    pruned = f", and {totals.pruned} of which the detections were pruned" if totals.pruned else ""
+    rows.append(("annotated", f"{totals.annotated} captures{pruned}"))
     rows.append(("seen", f"{totals.detections} objects, {totals.faces} faces"))
     if totals.skipped:
         rows.append(("skipped", _kinds(totals.skipped)))
     rows.append(("failed", _kinds(totals.failures) if totals.failures else "none"))
+    for target in state.undelivered:
+        why = f": {target.why}" if target.why else ""
+        rows.append(
+            ("notices", f"{target.waiting} wait for {target.target}, {target.failed} failed{why}")
+        )
     for monitor, when in sorted(totals.newest_by_monitor.items()):
         first = not any(name == "newest" for name, _ in rows)
         rows.append(("newest" if first else "", f"{_local(when)}  {monitor}"))

@@ -17,6 +17,7 @@ from annotator.app.checks import Check, State
 from annotator.app.doctoring import examine
 from annotator.config import load_config
 from tests.fakes.edgetpu import OF_GOOGLES_16_0, FakeEdgeTpu, build, tiny_edgetpu_model
+from tests.system.broker import free_port
 from tests.system.conftest import PROJECT, House, picture
 from tests.system.lab import until
 
@@ -223,3 +224,19 @@ def test_a_closed_folder_is_told(house: House) -> None:
     closed.mkdir(mode=0)
     found = examined(house, database__path=str(closed / "annotator.sqlite"))
     assert the_problem(found).name == "database"
+
+
+def test_whoever_is_to_be_told_is_looked_for(house: House) -> None:
+    """A broker that is not there, a command that is, a secret that is not."""
+    found = examined(
+        house,
+        mqtt__host="127.0.0.1",
+        mqtt__port=free_port(),
+        commands__bell__run=["true"],
+        commands__gong__run=["/no/gong"],
+        webhooks__phone__url="env:NO_URL_HERE",
+    )
+    names = ("broker", "command bell", "command gong", "webhook phone")
+    assert states(found, *names) == ["problem", "ok", "problem", "problem"]
+    assert "cannot connect" in found["broker"][0].found
+    assert "NO_URL_HERE" in found["webhook phone"][0].found

@@ -6,10 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from annotator.config import Config, check_config, load_config
-from annotator.places import find_config
+from annotator.config import (
+    CommandSettings,
+    Config,
+    NotifyRule,
+    Section,
+    WebhookSettings,
+    check_config,
+    load_config,
+)
 from annotator.errors import ConfigError
+from annotator.places import find_config
 
+MANY: dict[str, type[Section]] = {
+    "notify": NotifyRule,
+    "webhooks": WebhookSettings,
+    "commands": CommandSettings,
+}
+"""Sections of which there may be several; the sample has one of each."""
 SAMPLE = Path(__file__).parents[2] / "annotator.toml"
 
 
@@ -65,6 +79,11 @@ def test_the_sample_names_every_key_with_its_default() -> None:
         if name == "monitors":
             assert data["monitors"]
             continue
+        if name in MANY:
+            kind, one = MANY[name], data[name]
+            (one,) = one if name == "notify" else one.values()
+            assert set(one) == set(kind.model_fields), f"{name} in {SAMPLE.name}"
+            continue
         section = field.default
         assert set(data[name]) == set(type(section).model_fields), f"[{name}] in {SAMPLE.name}"
         for key, value in section.model_dump().items():
@@ -109,3 +128,62 @@ def test_what_loads_the_same_is_loaded_once() -> None:
     )
     assert [settings.model for settings in config.detectors()] == ["auto", "blazepose"]
     assert len(config.for_all()) == 4
+
+
+RULE = {"name": "door", "to": ["phone"], "labels": ["person"]}
+PHONE = {"phone": {"url": "https://ntfy.example/door"}}
+
+
+def test_a_rule_with_its_target_is_good() -> None:
+    config = check_config({"notify": [RULE], "webhooks": PHONE}, "test")
+    assert config.notify[0].max_age_s == 600
+    assert "ntfy" not in config.model_dump_json(), "URLs are secrets"
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (
+            {"notify": [{**RULE, "lables": []}]},
+            "notify.0.lables: no such key; did you mean `labels`",
+        ),
+        ({"notify": [{"name": "door"}]}, "notify.0.to"),
+        ({"notify": [{**RULE, "to": []}]}, "notify.0.to = []"),
+        ({"notify": [{**RULE, "hours": "22-25"}]}, "notify.0.hours = '22-25'"),
+        ({"notify": [{**RULE, "hours": "26:00-06:00"}]}, "notify.0.hours = '26:00-06:00'"),
+        ({"notify": [{**RULE, "weekdays": ["funday"]}]}, "notify.0.weekdays.0 = 'funday'"),
+        ({"notify": [{**RULE, "name": "a\nb"}]}, "must be printable"),
+        ({"notify": [RULE, RULE]}, "notify.1.name = 'door': another rule has that name"),
+        ({"notify": [{**RULE, "to": ["phones"]}]}, "there is no 'phones'; did you mean 'phone'?"),
+        ({"notify": [{**RULE, "to": ["mqtt"]}]}, "for 'mqtt', name the `host` in [mqtt]"),
+        ({"webhooks": {"mqtt": {"url": "x"}}}, "webhooks.mqtt: that name means the broker"),
+        (
+            {"commands": {"phone": {"run": ["true"]}}},
+            "commands.phone: [webhooks] has that name too",
+        ),
+        ({"commands": {"bell": {"run": []}}}, "commands.bell.run = []"),
+        (
+            {"webhooks": {"phone": {"urls": "x"}}},
+            "webhooks.phone.urls: no such key; did you mean `url`",
+        ),
+        ({"mqtt": {"topic": "a/+/b"}}, "mqtt.topic = 'a/+/b': must be a topic"),
+        ({"mqtt": {"port": 0}}, "mqtt.port = 0"),
+        ({"metrics": {"listen": "9105"}}, "metrics.listen = '9105': must be a host and a port"),
+        ({"metrics": {"listen": "127.0.0.1:99999"}}, "must be a host and a port"),
+    ],
+)
+def test_what_cannot_be_told_is_said(data: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_config({"webhooks": PHONE, **data}, "test")
+    assert complaint in str(caught.value)
+
+
+def test_all_that_is_wrong_with_rules_is_said_at_once() -> None:
+    bad = {"notify": [{**RULE, "to": ["bell", "mqtt"], "hours": "x", "min_scor": 1}]}
+    with pytest.raises(ConfigError, match="4 problems"):
+        check_config(bad, "test")
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9105", "[::1]:9105", "localhost:80", ""])
+def test_where_metrics_may_listen(listen: str) -> None:
+    assert check_config({"metrics": {"listen": listen}}, "test").metrics.listen == listen

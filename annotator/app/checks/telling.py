@@ -1,0 +1,47 @@
+"""Whoever is to be told: does the broker answer, are the commands there, can secrets be read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+from annotator.app.checks import Check, Patient, ok, problem, skipped
+from annotator.errors import ConfigError, DeliveryError
+
+
+def telling(patient: Patient) -> Iterator[Check]:
+    config = patient.config
+    if not (config.mqtt.host or config.webhooks or config.commands):
+        yield skipped("notify", "nobody is to be told")
+        return
+    if config.mqtt.host:
+        yield _broker(patient)
+    for name, webhook in config.webhooks.items():
+        from annotator.notify.secrets import revealed
+
+        try:
+            for secret in (webhook.url, *webhook.headers.values()):
+                revealed(secret)
+            yield ok(f"webhook {name}", "its URL and headers are there; `notify test` uses them")
+        except ConfigError as error:
+            yield problem(f"webhook {name}", error)
+    for name, command in config.commands.items():
+        program = shutil.which(command.run[0])
+        if program is None:
+            missing = ConfigError(
+                f"there is no program {command.run[0]}", f"check `run` in [commands.{name}]"
+            )
+            yield problem(f"command {name}", missing)
+        else:
+            yield ok(f"command {name}", program)
+
+
+def _broker(patient: Patient) -> Check:
+    from annotator.app.telling import broker_answers
+
+    settings = patient.config.mqtt
+    try:
+        broker_answers(patient.config)
+    except DeliveryError as error:
+        return problem("broker", error)
+    return ok("broker", f"{settings.host}:{settings.port} lets us in")

@@ -1,0 +1,40 @@
+"""Where a secret of the configuration really is: in it, in the environment, or in a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from annotator.errors import ConfigError
+
+LONGEST_BYTES = 64 * 1024
+
+
+def revealed(secret: SecretStr) -> str:
+    """`env:NAME` gives an environment variable, `file:PATH` a file's first line, all else itself.
+
+    Raises ConfigError, which does not tell the secret.
+    """
+    text = secret.get_secret_value()
+    if text.startswith("env:"):
+        name = text.removeprefix("env:")
+        value = os.environ.get(name)
+        if value is None:
+            raise ConfigError(
+                f"the environment has no {name}",
+                "set it with `sudo systemctl edit annotator`, or use file:PATH",
+            )
+        return value
+    if text.startswith("file:"):
+        path = Path(text.removeprefix("file:")).expanduser()
+        try:
+            with path.open("rb") as file:
+                return file.read(LONGEST_BYTES).decode().split("\n")[0].rstrip("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"cannot read the secret in {path}: {error}",
+                "let the service's user read it, and nobody else",
+            ) from error
+    return text
