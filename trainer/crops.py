@@ -93,7 +93,8 @@ def _named(place: str, event: str, mark_and_picture: str, box: BoundingBox) -> s
     if len(group.encode()) > MAX_GROUP_BYTES:
         group = f"{_shortened(group, MAX_GROUP_BYTES)}-{crc32(group.encode()):08x}"
     picture = _UNFIT.sub("-", mark_and_picture.removeprefix(EVENT_MARK))
-    picture = _shortened(_MARKS.sub("-", picture).strip("-"), MAX_PICTURE_BYTES)
+    # Stripped last: what is cut off may have begun a mark.
+    picture = _shortened(_MARKS.sub("-", picture), MAX_PICTURE_BYTES).strip("-")
     tail = f"{picture}-" if picture else ""
     return f"{group}{EVENT_MARK}{tail}{box.xmin}x{box.ymin}.jpg"
 
