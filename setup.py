@@ -25,7 +25,9 @@ setup(
     packages=find_packages(include=[f"{top}{rest}" for top in TOP for rest in ("", ".*")]),
     package_data={
         "annotator": ["py.typed"],
+        "annotator.browse": ["templates/*.html", "static/*"],
         "annotator.inference": ["catalogue.toml", "labels/*.txt"],
+        "annotator.view": ["templates/*"],
         "db": ["py.typed"],
         "trainer": ["py.typed"],
     },
@@ -45,9 +47,14 @@ setup(
         "dlib-bin>=19.24,<21",
         # Only the weights of dlib's networks; found on disk, never imported.
         "face_recognition_models>=0.3,<0.4",
+        "jinja2>=3.1,<4",
+        # The pages of `gallery` and `report`.
+        "jinja2>=3.1,<4",
         "numpy>=1.26,<3",
+        "paho-mqtt>=2,<3",
         "pillow>=10.3,<14",
         "platformdirs>=4,<5",
+        "prometheus_client>=0.20,<1",
         "pydantic>=2.7,<3",
         "rich>=13.7,<16",
         "scikit-learn>=1.5,<2",
@@ -60,6 +67,8 @@ setup(
         "xgboost-cpu>=2.1,<4",
     ],
     extras_require={
+        # `annotator browse`: pages over the database.
+        "browse": ["datasette>=0.65.2,<0.66"],
         # For an Edge TPU whose libedgetpu does not match LiteRT; see docs/models.md.
         "tflite-runtime": ["tflite-runtime>=2.5,<2.15; python_version<'3.12'"],
         # The public-domain pictures of the demo.
@@ -75,8 +84,11 @@ setup(
             "hypothesis>=6.100,<7",
             "import-linter>=2,<3",
             "mypy>=1.10,<3",
+            # Drives the browser that the distribution has.
+            "playwright>=1.44,<2",
             "psutil>=5.9,<8",
             "pytest>=8,<10",
+            "pytest-xdist>=3.6,<4",
             "ruff>=0.6,<1",
         ],
     },

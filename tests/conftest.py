@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 # Before any test imports it: its asserts then say what they compared.
-pytest.register_assert_rewrite("tests.contracts.backlog")
+pytest.register_assert_rewrite("tests.contracts.backlog", "tests.contracts.notices")
 
 SHARED = Path(os.environ.get("ANNOTATOR_SHARED") or Path(__file__).parents[2] / "shared")
 

@@ -107,7 +107,7 @@ def _figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise RuntimeUnavailable(
-            f"no pictures are drawn: {error}", 'install "annotator[trainer]" for them'
+            f"no pictures are drawn: {error}", "install Matplotlib for them: pip install matplotlib"
         ) from error
     return Figure(figsize=(width, height), layout="constrained")
 

@@ -16,7 +16,7 @@ def examine(source: Path | None, load: Callable[[], Config]) -> Iterator[Check]:
 
     `source` is the configuration file that `load` reads.
     """
-    from annotator.app.checks import database, inference, machine, store
+    from annotator.app.checks import database, inference, machine, store, telling
 
     by_machine = (("python", machine.python), ("memory", machine.memory), ("clock", machine.clock))
     by_config: tuple[tuple[str, Checker], ...] = (
@@ -31,6 +31,7 @@ def examine(source: Path | None, load: Callable[[], Config]) -> Iterator[Check]:
         ("mount", store.mount),
         ("database", database.database),
         ("disk", database.disk),
+        ("notify", telling.telling),
         ("service", machine.service),
     )
     for name, look in by_machine:

@@ -52,7 +52,7 @@ def compare(
 
     \b
     Example:
-      annotator compare ssd_mobilenet_v2_coco efficientdet_lite0 --sample 500 --save differ
+      annotator compare coco_ssd_mobilenet_v1 yolov8n.tflite --sample 500 --save differ
     """
     from annotator.app import comparing
     from annotator.domain import Window
