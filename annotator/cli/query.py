@@ -97,7 +97,7 @@ def _print_as_it_comes(found: Iterator[Sighting], form: str, null: bool) -> None
         for one in found:
             output.paths([one.path], null=null)
     else:
-        output.json_lines(map(output.sighting_object, found))
+        output.json_lines(map(output.sighting_object, found), flush=True)
 
 
 def _table(found: Iterable[Sighting], *, stationary: bool) -> None:
