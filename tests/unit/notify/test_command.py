@@ -7,6 +7,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic, sleep
 
 import psutil
 import pytest
@@ -88,9 +89,20 @@ def test_one_that_hangs_is_ended_with_all_that_it_has_started(tmp_path: Path) ->
     with pytest.raises(DeliveryError, match="took too long"):
         shell(script, timeout_s=0.5).deliver(NOTICE, None)
     for pid in map(int, pids.read_text().split()):
-        # Nobody's child any more, so it may be there for a moment as a zombie.
-        if psutil.pid_exists(pid):
-            assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        assert has_ended(pid)
+
+
+def has_ended(pid: int) -> bool:
+    """Within seconds. It is nobody's child any more, so it may stay for a while as a zombie."""
+    until_s = monotonic() + 10
+    while monotonic() < until_s:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        sleep(0.01)
+    return False
 
 
 def test_what_it_leaves_in_the_background_is_not_waited_for(tmp_path: Path) -> None:
