@@ -45,6 +45,7 @@ from db.keys import (
     capture_from,
     find_event,
     its,
+    of_same_capture,
     register_event,
     reopen,
     same_capture,
@@ -327,9 +328,7 @@ _EXPIRED = and_(
     backlog.c.added_at < bindparam("before"),
     ~exists()
     .where(
-        attempt.c.event_id == backlog.c.event_id,
-        attempt.c.frame == backlog.c.frame,
-        attempt.c.file_name == backlog.c.file_name,
+        of_same_capture(attempt, backlog),
         attempt.c.leased == 1,
     )
     .correlate(backlog),

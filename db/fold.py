@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, exists, func, select, upda
 
 from db.engine import Database
 from db.folded import fold_captures
+from db.keys import of_same_capture
 from db.rules import Deadlines, Pruned, Rules, Turn, What
 from db.schema import backlog, capture, detection, event, provenance
 from db.values import to_ms
@@ -128,16 +129,12 @@ _FOLDABLE = (
     capture.c.provenance_id.not_in(select(provenance.c.id).where(provenance.c.fallback == 1)),
     ~exists()
     .where(
-        detection.c.event_id == capture.c.event_id,
-        detection.c.frame == capture.c.frame,
-        detection.c.file_name == capture.c.file_name,
+        of_same_capture(detection, capture),
     )
     .correlate(capture),
     ~exists()
     .where(
-        backlog.c.event_id == capture.c.event_id,
-        backlog.c.frame == capture.c.frame,
-        backlog.c.file_name == capture.c.file_name,
+        of_same_capture(backlog, capture),
     )
     .correlate(capture),
 )

@@ -63,6 +63,11 @@ def same_capture(table: Table) -> ColumnElement[bool]:
     return and_(*(table.c[name] == bindparam(f"its_{name}") for name in _KEY_COLUMNS))
 
 
+def of_same_capture(one: Table, other: Table) -> ColumnElement[bool]:
+    """Whether a row of each is of the same capture."""
+    return and_(*(one.c[name] == other.c[name] for name in _KEY_COLUMNS))
+
+
 def its(key: dict[str, Any]) -> dict[str, Any]:
     return {f"its_{name}": key[name] for name in _KEY_COLUMNS}
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from db.engine import Database
 from db.folded import fold_captures
+from db.keys import of_same_capture
 from db.rules import Deadlines, Pruned, Rules, Turn, What
 from db.schema import backlog, capture, detection, face, stationary, tag
 
@@ -178,9 +179,7 @@ _NAMED_BY_PEOPLE = (
 _WAITS = (
     exists()
     .where(
-        backlog.c.event_id == detection.c.event_id,
-        backlog.c.frame == detection.c.frame,
-        backlog.c.file_name == detection.c.file_name,
+        of_same_capture(backlog, detection),
     )
     .correlate(detection)
 )
@@ -207,9 +206,7 @@ _BARE: Select[Any] = (
         capture.c.frame.in_(bindparam("frames", expanding=True)),
         ~exists()
         .where(
-            detection.c.event_id == capture.c.event_id,
-            detection.c.frame == capture.c.frame,
-            detection.c.file_name == capture.c.file_name,
+            of_same_capture(detection, capture),
         )
         .correlate(capture),
     )

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from annotator.domain import Origin, Reason, Window
 from db.engine import Database
-from db.keys import ORIGINS
+from db.keys import ORIGINS, of_same_capture
 from db.schema import backlog, capture, event, failure, monitor, provenance
 from db.windows import in_window, lies_below
 
@@ -50,9 +50,7 @@ def redo_fallback(database: Database, window: Window, now_ms: int) -> int:
     """Put captures annotated on the fallback on the backlog as well; how many were not there."""
     row = _backfilled(capture, now_ms)
     waits = exists().where(
-        backlog.c.event_id == capture.c.event_id,
-        backlog.c.frame == capture.c.frame,
-        backlog.c.file_name == capture.c.file_name,
+        of_same_capture(backlog, capture),
     )
     found = (
         select(*(value.label(column.name) for column, value in row.items()))

@@ -36,7 +36,7 @@ from annotator.domain import (
     Sighting,
 )
 from db.engine import Database
-from db.keys import CAPTURE_COLUMNS, event_from
+from db.keys import CAPTURE_COLUMNS, event_from, of_same_capture
 from db.questions.clock import asked_times
 from db.questions.fitting import STILL_THERE, Fitting
 from db.questions.sightings import sighting_from, sightings_of
@@ -250,9 +250,7 @@ def _of_event(table: Table, what: ColumnElement[Any]) -> ScalarSelect[Any]:
 
 
 _IS_CAPTURE = exists().where(
-    capture.c.event_id == backlog.c.event_id,
-    capture.c.frame == backlog.c.frame,
-    capture.c.file_name == backlog.c.file_name,
+    of_same_capture(capture, backlog),
 )
 _WAITING = (
     select(func.count())
