@@ -88,6 +88,7 @@ class SqlFaceBook:
             with gathering(connection) as changes:
                 changes.add_old_of(run)
                 changes.keep_what_people_said()
+                changes.drop_what_stays()
                 changed = changes.counted()
                 changes.write()
             connection.execute(delete(relabelling).where(relabelling.c.id == run))

@@ -347,6 +347,17 @@ class FaceBookContract:
         assert past.relabel({anna.id: "Anna"}).changes == ()
         assert past.names()[other.capture.event.path, other.capture.frame, other.box.xmin] == "Anna"
 
+    def test_taking_back_leaves_the_answer_where_the_old_name_was_denied(
+        self, past: FaceWorld
+    ) -> None:
+        anna, _ = past.faces(names=("Anna",))
+        past.relabel({anna.id: None})
+        past.say("Anna", anna, negated=True)
+        (before,) = past.faces(by_hand=True)
+        assert (before.identification.identity, before.recogniser) == (Identity.UNKNOWN, NEW)
+        assert past.book.undo_relabelling().changes == ()
+        assert past.faces(by_hand=True) == [before]
+
     def test_denying_another_name_changes_nothing_yet(self, past: FaceWorld) -> None:
         (bob,) = past.faces(names=("Bob",))
         assert past.say("Anna", bob, negated=True) == 0
