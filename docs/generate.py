@@ -12,7 +12,6 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ import click
 from annotator.cli.filters import FILTERS
 from annotator.cli.main import cli as annotator
 from annotator.cli.query import query
+from annotator.cli.tree import commands_of
 from trainer.cli import cli as trainer
 
 FILE = Path(__file__).parent / "cli.md"
@@ -55,23 +55,12 @@ def renewed(text: str) -> str:
 
 def reference() -> str:
     """An overview, then a section per command."""
-    every = [*_commands(annotator, ("annotator",)), *_commands(trainer, ("trainer",))]
+    every = [*commands_of(annotator, "annotator"), *commands_of(trainer, "trainer")]
     overview = ["| command | what it does |", "|---|---|"]
     for name, command in every:
         overview.append(f"| [`{name}`](#{name.replace(' ', '-')}) | {_summary(command)} |")
     sections = [_section(name, command) for name, command in every]
     return "\n".join([*overview, "", *_filters(), *sections])
-
-
-def _commands(group: click.Group, words: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from _commands(command, (*words, name))
-        else:
-            yield " ".join((*words, name)), command
 
 
 def _summary(command: click.Command) -> str:

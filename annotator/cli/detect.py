@@ -49,8 +49,7 @@ def detect(paths: tuple[Path, ...], form: str, save: Path | None) -> int:
         columns = ("path", "label", "score", "box", "face")
         output.table(columns, _rows(looked()), numbers=("score",), folding=("path",))
     else:
-        printer = output.json_array if form == "json" else output.json_lines
-        printer(_object(one) for one in looked())
+        output.objects(form, (_object(one) for one in looked()), flush=True)
     if unreadable:
         output.warn(f"{unreadable} could not be looked at")
     return EXIT_PARTIAL if unreadable else EXIT_OK

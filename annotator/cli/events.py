@@ -80,8 +80,7 @@ def print_events(found: Iterable[EventSummary], form: str, places: Places, *, nu
             null=null,
         )
     else:
-        printer = output.json_array if form == "json" else output.json_lines
-        printer(map(output.event_object, found))
+        output.objects(form, map(output.event_object, found))
 
 
 def _when(one: EventSummary) -> tuple[str, str, str]:

@@ -135,6 +135,14 @@ def megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.1f} MB"
 
 
+def objects(form: str, rows: Iterable[dict[str, Any]], *, flush: bool = False) -> None:
+    """As `json` or `jsonl`; with `flush` each line is out before the next row is asked for."""
+    if form == "json":
+        json_array(rows)
+    else:
+        json_lines(rows, flush=flush)
+
+
 def json_lines(objects: Iterable[dict[str, Any]], *, flush: bool = False) -> None:
     """One object per line; with `flush` each is out before the next is asked for."""
     _write((_ENCODER.encode(one) + "\n" for one in objects), flush=flush)
@@ -158,7 +166,8 @@ FLUSH_S = 0.1
 
 
 def _write(pieces: Iterable[str], *, flush: bool = False) -> None:
-    """Faster than `click.echo`, which flushes each: there may be millions. None waits for long."""
+    """Faster than `click.echo`, which flushes each: there may be millions. Where they come slowly,
+    `flush` gets each out at once."""
     stdout, flushed_s = sys.stdout, monotonic()
     for piece in pieces:
         stdout.write(piece)

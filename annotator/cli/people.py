@@ -42,8 +42,7 @@ def people(question: CaptureQuery, name: tuple[str, ...], form: str) -> None:
     if form == "csv":
         output.csv_rows(CSV_COLUMNS, map(_csv_row, found))
     elif form != "table":
-        printer = output.json_array if form == "json" else output.json_lines
-        printer(map(output.person_object, found))
+        output.objects(form, map(output.person_object, found))
     elif not found:
         output.note("nobody was seen that fits; `trainer cluster` and `enrol` make people known")
     elif name:

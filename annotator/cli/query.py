@@ -81,8 +81,7 @@ def _print(found: Iterator[Sighting], form: str, null: bool) -> None:
     elif form == "seed-json":
         output.json_array(output.seed_pictures(found))
     else:
-        printer = output.json_array if form == "json" else output.json_lines
-        printer(map(output.sighting_object, found))
+        output.objects(form, map(output.sighting_object, found))
 
 
 def _print_as_it_comes(found: Iterator[Sighting], form: str, null: bool) -> None:

@@ -47,8 +47,10 @@ def sql(statement: str, timeout_s: float, form: str) -> None:
         elif form == "table":
             output.table(answer.columns, _cells(answer.rows), folding=answer.columns)
         else:
-            printer = output.json_array if form == "json" else output.json_lines
-            printer(dict(zip(answer.columns, map(_plain, row), strict=True)) for row in answer.rows)
+            output.objects(
+                form,
+                (dict(zip(answer.columns, map(_plain, row), strict=True)) for row in answer.rows),
+            )
 
 
 def _cells(rows: Iterator[tuple[object, ...]]) -> Iterator[list[str]]:

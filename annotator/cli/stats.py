@@ -44,14 +44,16 @@ def stats(question: CaptureQuery, keys: tuple[str, ...], form: str) -> None:
         rows = ((*one.keys, one.events, one.sightings) for one in found)
         output.csv_rows([*keys, "events", "sightings"], rows)
     elif form != "table":
-        printer = output.json_array if form == "json" else output.json_lines
-        printer(
-            {
-                **dict(zip(keys, one.keys, strict=True)),
-                "events": one.events,
-                "sightings": one.sightings,
-            }
-            for one in found
+        output.objects(
+            form,
+            (
+                {
+                    **dict(zip(keys, one.keys, strict=True)),
+                    "events": one.events,
+                    "sightings": one.sightings,
+                }
+                for one in found
+            ),
         )
     elif not found:
         output.note("nothing was seen that fits; `annotator status` tells what is there")

@@ -54,12 +54,12 @@ def _object(state: Status) -> dict[str, Any]:
         "running": {"role": running.role, "pid": running.pid} if running else None,
         "mount": {
             "state": str(health.mount.state),
-            "since": _utc(health.mount.since),
+            "since": output.utc_time(health.mount.since),
             "detail": health.mount.detail,
         }
         if health and running
         else None,
-        "health_at": _utc(health.written_at) if health else None,
+        "health_at": output.utc_time(health.written_at) if health else None,
         "workers": list(health.workers) if health and running else [],
         "worker_restarts": health.worker_restarts if health else None,
         "delegates": list(health.delegates) if health else [],
@@ -73,7 +73,7 @@ def _object(state: Status) -> dict[str, Any]:
         "faces": totals.faces,
         "waiting": {str(origin): count for origin, count in totals.waiting.items()},
         "oldest_waiting": {
-            str(origin): _utc(since) for origin, since in totals.oldest_waiting.items()
+            str(origin): output.utc_time(since) for origin, since in totals.oldest_waiting.items()
         },
         "skipped": {str(reason): count for reason, count in totals.skipped.items()},
         "failures": {str(reason): count for reason, count in totals.failures.items()},
@@ -81,9 +81,9 @@ def _object(state: Status) -> dict[str, Any]:
             "waiting": sum(one.waiting for one in state.undelivered),
             "failed": sum(one.failed for one in state.undelivered),
         },
-        "newest": _utc(totals.newest_captured_at) if totals.newest_captured_at else None,
+        "newest": output.utc_time(totals.newest_captured_at) if totals.newest_captured_at else None,
         "newest_by_monitor": {
-            monitor: _utc(when) for monitor, when in totals.newest_by_monitor.items()
+            monitor: output.utc_time(when) for monitor, when in totals.newest_by_monitor.items()
         },
     }
 
@@ -93,7 +93,7 @@ def _print(state: Status) -> None:
     rows = [("running", f"{running.role}, process {running.pid}" if running else "nothing")]
     rows.append(("store", str(state.store) if state.store else "not configured"))
     if health and running and running.role == "watch":
-        rows.append(("", f"{health.mount.state} since {_local(health.mount.since)}"))
+        rows.append(("", f"{health.mount.state} since {output.local_time(health.mount.since)}"))
         rows.append(("", health.mount.detail))
         rows.append(("workers", _workers(state)))
         if health.stood_in_for:
@@ -118,7 +118,7 @@ def _print(state: Status) -> None:
         )
     for monitor, when in sorted(totals.newest_by_monitor.items()):
         first = not any(name == "newest" for name, _ in rows)
-        rows.append(("newest" if first else "", f"{_local(when)}  {monitor}"))
+        rows.append(("newest" if first else "", f"{output.local_time(when)}  {monitor}"))
     for name, value in rows:
         if value:
             click.echo(f"{name:>10}  {value}")
@@ -140,7 +140,8 @@ def _workers(state: Status) -> str:
 def _waiting(state: Status) -> str:
     oldest = state.totals.oldest_waiting
     said = [
-        f"{count} {origin}" + (f" since {_local(oldest[origin])}" if origin in oldest else "")
+        f"{count} {origin}"
+        + (f" since {output.local_time(oldest[origin])}" if origin in oldest else "")
         for origin, count in state.totals.waiting.items()
         if count
     ]
@@ -149,11 +150,3 @@ def _waiting(state: Status) -> str:
 
 def _kinds(counts: dict[Any, int]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
-
-
-def _utc(when: datetime) -> str:
-    return when.isoformat(timespec="milliseconds")
-
-
-def _local(when: datetime) -> str:
-    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")

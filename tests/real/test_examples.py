@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import click
 import pytest
 from PIL import Image
 
 from annotator.calendar import local_days
 from annotator.cli.main import cli, run
+from annotator.cli.tree import commands_of
 from annotator.cli.when import period
 from annotator.clock import SystemClock
 from annotator.domain import (
@@ -49,19 +49,8 @@ NOT_HERE = ("annotator models fetch ssd_mobilenet_v2_coco --edgetpu",)
 ENDLESS = ("annotator watch", "annotator browse", "annotator query --follow")
 
 
-def commands(group: click.Group, words: str) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{words} {name}")
-        else:
-            yield f"{words} {name}", command
-
-
 def examples() -> Iterator[str]:
-    for _, command in (*commands(cli, "annotator"), *commands(trainer_cli, "trainer")):
+    for _, command in (*commands_of(cli, "annotator"), *commands_of(trainer_cli, "trainer")):
         text = inspect.cleandoc(command.help or "").replace("\b", "")
         yield from (line.strip() for line in text.partition("Example:")[2].strip().splitlines())
 
@@ -69,7 +58,7 @@ def examples() -> Iterator[str]:
 EXAMPLES = list(examples())
 
 
-@pytest.mark.parametrize("name", [name for name, _ in commands(cli, "annotator")])
+@pytest.mark.parametrize("name", [name for name, _ in commands_of(cli, "annotator")])
 def test_every_command_has_an_example(name: str) -> None:
     assert any(one.removeprefix("sudo ").startswith(name) for one in EXAMPLES)
 

@@ -13,6 +13,7 @@ import pytest
 
 from annotator import errors
 from annotator.cli.main import cli
+from annotator.cli.tree import commands_of
 from trainer.cli import cli as trainer
 
 PROJECT = Path(__file__).parents[2]
@@ -20,18 +21,7 @@ CLI = (PROJECT / "docs" / "cli.md").read_text()
 DATABASE = (PROJECT / "docs" / "database.md").read_text()
 
 
-def commands(group: click.Group, words: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from commands(command, (*words, name))
-        else:
-            yield " ".join((*words, name)), command
-
-
-ALL = [*commands(cli, ("annotator",)), *commands(trainer, ("trainer",))]
+ALL = [*commands_of(cli, "annotator"), *commands_of(trainer, "trainer")]
 
 
 @pytest.mark.parametrize(("name", "command"), ALL, ids=[name for name, _ in ALL])
