@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from annotator.calendar import hours, spans, weekdays
 from annotator.config import NotifyRule
-from annotator.domain import UNKNOWN_NAME, Identity, Sighting, Stay
+from annotator.domain import UNKNOWN_NAME, Hours, Identity, Sighting, Stay
 from annotator.notices import Key, Notice
 
 _INSTANT = timedelta(microseconds=1)
@@ -100,6 +101,11 @@ def _is_better(one: Sighting, other: Sighting) -> bool:
 def _is_time(rule: NotifyRule, moment: datetime) -> bool:
     if not rule.hours and not rule.weekdays:
         return True
-    asked = hours(rule.hours) if rule.hours else None
-    days = weekdays(",".join(rule.weekdays)) if rule.weekdays else ()
+    asked, days = _read(rule.hours, rule.weekdays)
     return any(True for _ in spans(asked, days, moment, moment + _INSTANT))
+
+
+@cache
+def _read(text: str, days: tuple[str, ...]) -> tuple[Hours | None, tuple[int, ...]]:
+    """A rule's times, read once and not for every sighting."""
+    return hours(text) if text else None, weekdays(",".join(days)) if days else ()
