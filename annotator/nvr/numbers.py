@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 
 from annotator.domain import Event
-from annotator.errors import StoreUnavailable
 from annotator.nvr.beneath import is_mount_gone
+from annotator.nvr.mount import unavailable
 
 _DEEP = re.compile(r"\d\d(?:/\d\d){5}", re.ASCII)
 _NUMBERED = re.compile(r"(?:\d{4}-\d\d-\d\d/)?(\d+)", re.ASCII)
@@ -51,8 +51,5 @@ class EventNumbers:
                         found[str(Path(entry.path).readlink())] = link[1]
         except OSError as error:
             if is_mount_gone(error):
-                raise StoreUnavailable(
-                    f"the store {self._root} cannot be read: {error.strerror}",
-                    "is it mounted? `annotator doctor` tells",
-                ) from error
+                raise unavailable(self._root, error) from error
         return found
