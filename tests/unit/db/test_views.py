@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -48,7 +46,7 @@ from tests.fakes.clock import ManualClock
 
 
 @pytest.fixture
-def plain(database: Database) -> Iterator[sqlite3.Connection]:
+def plain(database: Database, local_zone: Callable[[str], None]) -> Iterator[sqlite3.Connection]:
     """Five captures of which one was annotated, in the time zone of Berlin."""
     clock = ManualClock()
     one, two, three, four, five = captures(event(), 1, 2, 3, 4, 5)
@@ -64,17 +62,10 @@ def plain(database: Database) -> Iterator[sqlite3.Connection]:
     backlog.add([three], Origin.LIVE)
     backlog.skip([four], SkipReason.NOT_NTH_FRAME)
     backlog.skip([five], SkipReason.TOO_OLD)
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "Europe/Berlin"
-    time.tzset()
+    local_zone("Europe/Berlin")
     with closing(sqlite3.connect(database.path)) as connection:
         connection.row_factory = sqlite3.Row
         yield connection
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
 
 
 def rows(connection: sqlite3.Connection, question: str) -> list[dict[str, object]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -215,16 +214,8 @@ def test_an_impossible_date_is_no_event(layout: str, event: str) -> None:
 
 
 @pytest.fixture
-def new_york() -> Iterator[None]:
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "America/New_York"
-    time.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
+def new_york(local_zone: Callable[[str], None]) -> None:
+    local_zone("America/New_York")
 
 
 def test_local_is_this_computers_zone(new_york: None) -> None:
