@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.fakes.tiny_ssd import write_tiny_ssd
 from tests.system.lab import Lab, missing
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 PROJECT = Path(__file__).parents[2]
@@ -192,3 +193,15 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
         yield opened
         opened.close()
+
+
+def comes_true(page: Page, expression: str) -> None:
+    """Waits until a page says so.
+
+    Not by Playwright's wait_for_function: what that asks again and again it evaluates in the page,
+    where our own policy forbids it.
+    """
+    until_s = monotonic() + 30
+    while not page.evaluate(expression):
+        assert monotonic() < until_s, f"never: {expression}"
+        page.wait_for_timeout(20)

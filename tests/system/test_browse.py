@@ -39,7 +39,7 @@ from annotator.domain import (
 )
 from db.engine import open_database
 from db.store import SqlStore
-from tests.system.conftest import PROJECT, picture
+from tests.system.conftest import PROJECT, comes_true, picture
 from tests.system.lab import QUICK_ON_SSHFS, Lab
 
 if TYPE_CHECKING:
@@ -324,8 +324,8 @@ def all_pictures_are_there(page: Page) -> int:
     pictures = page.locator("section.content img")
     for at in range(pictures.count()):
         pictures.nth(at).scroll_into_view_if_needed()
-    page.wait_for_function(
-        "() => [...document.images].every((one) => one.complete && one.naturalWidth > 0)"
+    comes_true(
+        page, "() => [...document.images].every((one) => one.complete && one.naturalWidth > 0)"
     )
     return pictures.count()
 

@@ -13,7 +13,7 @@ from annotator.clock import SystemClock
 from db.engine import open_database
 from db.store import SqlStore
 from tests.fakes.seen import event, jpeg, recorded
-from tests.system.conftest import House, furnish
+from tests.system.conftest import House, comes_true, furnish
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -92,8 +92,8 @@ def test_events_are_there_newest_first_with_their_pictures(page: Page) -> None:
     assert shown(page)[:4] == ["Door", "Yard", "Door", "Yard"]
     assert page.locator("section:visible").count() == 3
     page.locator(".card img").last.scroll_into_view_if_needed()
-    page.wait_for_function(
-        "[...document.querySelectorAll('.card img')].every(i => i.complete && i.naturalWidth)"
+    comes_true(
+        page, "[...document.querySelectorAll('.card img')].every(i => i.complete && i.naturalWidth)"
     )
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(overflow) == 0
@@ -113,7 +113,7 @@ def test_filters_are_instant_and_esc_takes_them_back(page: Page) -> None:
     assert shown(page) == []
     assert page.locator("#nothing").is_visible()
     page.keyboard.press("Escape")
-    page.wait_for_function("document.querySelectorAll('.card:not([hidden])').length === 5")
+    comes_true(page, "document.querySelectorAll('.card:not([hidden])').length === 5")
     page.keyboard.press("/")
     page.keyboard.type("ben yard")
     assert shown(page) == ["Yard"]
@@ -133,13 +133,13 @@ def test_an_event_opens_and_turns_by_keys(page: Page) -> None:
     page.keyboard.press("Home")
     page.keyboard.press("ArrowLeft")
     assert "1 of 3" in words.inner_text()
-    page.wait_for_function("document.querySelector('#viewer img').naturalWidth === 640")
+    comes_true(page, "document.querySelector('#viewer img').naturalWidth === 640")
     page.keyboard.press("j")
     assert page.locator("#viewer-title").inner_text().startswith("Yard, Tuesday, 30 April 2024")
     page.keyboard.press("Escape")
     assert not viewer.is_visible()
     # The one that was last looked at; the dialog says that it has closed a moment later.
-    page.wait_for_function("document.activeElement.closest('.card')?.dataset.at === '3'")
+    comes_true(page, "document.activeElement.closest('.card')?.dataset.at === '3'")
 
 
 def test_an_event_opens_by_hand_and_closes_by_its_button(page: Page) -> None:
@@ -206,7 +206,7 @@ def test_one_file_has_everything_in_it(house: House, browser: Browser) -> None:
     page = browser.new_page()
     page.goto((house.folder / "alone" / "page.html").as_uri())
     page.locator(".card a").first.click()
-    page.wait_for_function("document.querySelector('#viewer img').naturalWidth === 640")
+    comes_true(page, "document.querySelector('#viewer img').naturalWidth === 640")
     page.close()
 
 
