@@ -16,15 +16,15 @@ from annotator.domain import (
     FaceQuestion,
     Gate,
     Identity,
-    Reason,
 )
 from annotator.errors import CaptureUnreadable, StoreError
 from annotator.filters import passing
+from annotator.nvr.picture import read_picture
 from annotator.ports import CaptureStore, SightingQueries, Vision
 from trainer.crops import crop_name, crop_name_of, cut, write_crop
 from trainer.gallery import SUFFIXES, Look
 
-MAX_PICTURE_BYTES = 64 << 20
+MAX_PICTURE_BYTES = 64 * 10**6
 NOBODY_KNOWN = (Identity.UNKNOWN, Identity.NO_GALLERY)
 PER_EVENT = 5
 """So many of an event's best: more of one moment hardly add to what is learned."""
@@ -225,19 +225,7 @@ def pictures_below(path: Path) -> list[tuple[Path, PurePosixPath]]:
 
 def picture_bytes(path: Path) -> bytes:
     """What is in a file that a person named. Raises CaptureUnreadable."""
-    try:
-        if not path.is_file():
-            raise CaptureUnreadable(Reason.UNREADABLE, "it is not a file")
-        with path.open("rb") as file:
-            content = file.read(MAX_PICTURE_BYTES + 1)
-    except OSError as error:
-        raise CaptureUnreadable(
-            Reason.UNREADABLE, f"it cannot be read: {error.strerror}"
-        ) from error
-    if len(content) > MAX_PICTURE_BYTES:
-        most = f"it is larger than {MAX_PICTURE_BYTES >> 20} MB"
-        raise CaptureUnreadable(Reason.TOO_LARGE, most)
-    return content
+    return read_picture(path, MAX_PICTURE_BYTES)
 
 
 def _best(found: Iterable[Wanted], per_event: int, limit: int | None) -> list[Wanted]:

@@ -12,6 +12,7 @@ import io
 import logging
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 FORMAT = "faces of pictures, 2"
 MAX_PICTURES = 50_000
 """Some 40 MB; of more, those remembered longest are forgotten."""
-MAX_FILE_BYTES = 1 << 28
+MAX_FILE_BYTES = 256 * 10**6
 
 _NOBODY = Identification(Identity.NO_GALLERY)
 
@@ -99,7 +100,8 @@ class Memory:
                 )
             part.replace(self.file)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise StoreError(
                 f"cannot write {self.file}: {error.strerror}",
                 "mend that, or name another place as `path` in [database]",
@@ -116,7 +118,7 @@ def _read(file: Path) -> dict[bytes, tuple[Face, ...]]:
     import numpy as np
 
     if file.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MB")
+        raise ValueError(f"larger than {MAX_FILE_BYTES // 10**6} MB")
     # From memory: NumPy leaves a file that it cannot make sense of open.
     with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as stored:
         if str(stored["format"]) != FORMAT:
@@ -142,7 +144,7 @@ def _read(file: Path) -> dict[bytes, tuple[Face, ...]]:
             )
         ]
         ends = np.cumsum(stored["counts"]).tolist()
-        starts = [0, *ends[:-1]]
+        starts = [0, *ends][:-1]
         return {
             key.tobytes(): tuple(faces[start:end])
             for key, start, end in zip(stored["keys"], starts, ends, strict=True)

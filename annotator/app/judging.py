@@ -146,7 +146,9 @@ class _Judge:
         tally: Tally,
     ) -> float:
         """Adds one picture to the tally; the milliseconds that it took."""
-        jpeg = _read(one.path, self._config.store.max_capture_mb)
+        from annotator.nvr.picture import read_picture
+
+        jpeg = read_picture(one.path, self._config.store.max_capture_bytes)
         began_s = perf_counter()
         picture = vision.decode(jpeg, settings)
         found = vision.objects(picture, settings)
@@ -182,18 +184,6 @@ def _spread(pictures: Sequence[LabelledPicture], limit: int | None) -> Sequence[
     if limit is None or limit >= len(pictures):
         return pictures
     return [pictures[index * len(pictures) // limit] for index in range(limit)]
-
-
-def _read(path: Path, max_mb: float) -> bytes:
-    max_bytes = int(max_mb * 2**20)
-    try:
-        with path.open("rb") as file:
-            jpeg = file.read(max_bytes + 1)
-    except OSError as error:
-        raise CaptureUnreadable(Reason.UNREADABLE, error.strerror or str(error)) from error
-    if len(jpeg) > max_bytes:
-        raise CaptureUnreadable(Reason.TOO_LARGE, f"it is larger than {max_mb:g} MB")
-    return jpeg
 
 
 def _inside(boxes: Sequence[LabelledBox], width: int, height: int) -> list[LabelledBox]:

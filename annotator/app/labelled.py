@@ -14,7 +14,7 @@ from annotator.domain import clipped_box
 from annotator.errors import QueryError
 from annotator.scoring import LabelledBox
 
-MAX_LABELS_BYTES = 64 * 2**20
+MAX_LABELS_BYTES = 64 * 10**6
 """COCO's own validation set takes 20 MB for 5000 pictures."""
 UNBOUNDED_PX = 10**9
 _SHOWN_PROBLEMS = 3
@@ -49,7 +49,7 @@ def read_labelled(path: Path, pictures: Path | None = None) -> LabelledSet:
     except OSError as error:
         raise QueryError(f"cannot read {path}: {error.strerror}", _NEXT_STEP) from error
     if len(content) > MAX_LABELS_BYTES:
-        raise QueryError(f"{path} is larger than {MAX_LABELS_BYTES >> 20} MB", _NEXT_STEP)
+        raise QueryError(f"{path} is larger than {MAX_LABELS_BYTES // 10**6} MB", _NEXT_STEP)
     folder = pictures or path.parent
     try:
         if content.lstrip()[:1] == b"[":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator.cli import output
-from annotator.cli.options import common_options, load_config
+from annotator.cli.options import NumberRange, common_options, load_config
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _tiles(_: click.Context, __: click.Parameter, value: str | None) -> str | No
 @click.option("--tiles", callback=_tiles, help="off, auto, or columns x rows such as 2x2.")
 @click.option("--fit", type=click.Choice(["auto", "stretch", "letterbox"]))
 @click.option("--label", "labels", multiple=True, help="Judge this label only.")
-@click.option("--min-score", type=click.FloatRange(0, 1), help="For all but AP50.")
+@click.option("--min-score", type=NumberRange(0, 1), help="For all but AP50.")
 @click.option("--limit", type=click.IntRange(min=1), help="So many pictures, spread evenly.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def evaluate(

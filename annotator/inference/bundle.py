@@ -44,8 +44,8 @@ SVM = ("svm.vectors", "svm.weights", "svm.biases")
 DTYPES = {"people.axis_owner": "<i4"}
 """Of all other arrays it is <f8."""
 
-MAX_BUNDLE_BYTES = 64 << 20
-MAX_CONTENT_BYTES = 256 << 20
+MAX_BUNDLE_BYTES = 64 * 10**6
+MAX_CONTENT_BYTES = 256 * 10**6
 """1000 people with 20 pictures each come to some 20 MB, and with an SVM to 180 MB."""
 MAX_TEXT_BYTES = 1 << 20
 MAX_PEOPLE = 1000
@@ -114,7 +114,7 @@ def read_bundle(path: Path, embedder: str | None = None) -> Bundle:
             f"cannot read the recogniser {path}: {error.strerror}", "`trainer train` makes one"
         ) from error
     if len(content) > MAX_BUNDLE_BYTES:
-        raise _unfit(path, f"is larger than {MAX_BUNDLE_BYTES >> 20} MB")
+        raise _unfit(path, f"is larger than {MAX_BUNDLE_BYTES // 10**6} MB")
     try:
         bundle = _bundle(_members(content))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, *HUGE) as error:
@@ -249,7 +249,7 @@ def _members(content: bytes) -> dict[str, bytes]:
         if len(names) != len(set(names)) or not set(names) <= allowed:
             raise ValueError("it has members that no bundle has")
         if sum(info.file_size for info in infos) > MAX_CONTENT_BYTES:
-            raise ValueError(f"it unpacks to more than {MAX_CONTENT_BYTES >> 20} MB")
+            raise ValueError(f"it unpacks to more than {MAX_CONTENT_BYTES // 10**6} MB")
         # A member that is longer than it says is cut there, and its checksum is wrong then.
         members = {name: archive.read(name) for name in names}
     if sums_of({name: members[name] for name in names if name != SUMS}) != members[SUMS]:

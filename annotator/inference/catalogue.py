@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from annotator.config import is_own_model
 from annotator.errors import ModelError
 
 HERE = Path(__file__).parent
@@ -248,7 +249,7 @@ class Catalogue:
                     f"there is no model for {task} in {directory}", "run `annotator models fetch`"
                 )
             return _chosen(available[0], directory)
-        if "/" in name or name.endswith(".tflite"):
+        if is_own_model(name):
             return _own(Path(name).expanduser())
         entry = self.entry(name)
         if entry.task is not task:

@@ -296,7 +296,8 @@ def _turbo_decoded(jpeg: bytes, width: int, height: int, reduction: int) -> Pixe
         pixels: Pixels = simplejpeg.decode_jpeg(
             jpeg, "RGB", min_width=least_width, min_height=least_height, strict=True
         )
-    except (ValueError, RuntimeError):  # a warning of libjpeg's is enough
+    # A warning of libjpeg's is enough; KeyError is one of colours sampled in a way without a name.
+    except (ValueError, RuntimeError, KeyError):
         return None
     return pixels if pixels.shape == (least_height, least_width, 3) else None
 

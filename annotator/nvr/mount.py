@@ -9,73 +9,38 @@ cache can answer, which may block for as long as the other side likes.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from annotator import mountinfo
 from annotator.errors import StoreUnavailable
+from annotator.mountinfo import MOUNTINFO, Mount, mount_of, parse_mountinfo, read_mountinfo
 from annotator.nvr.beneath import opened
 from annotator.unit_names import escape_path
 
-MOUNTINFO = Path("/proc/self/mountinfo")
 FUSE_CONNECTIONS = Path("/sys/fs/fuse/connections")
 UUIDS = Path("/dev/disk/by-uuid")
 
-_NETWORK_KINDS = frozenset(
-    {"9p", "afs", "ceph", "cifs", "davfs", "glusterfs", "nfs", "nfs4", "smb3", "smbfs"}
-)
-_ESCAPED = re.compile(rb"\\([0-7]{3})")
 _MOST_LINKS = 40  # the kernel's own limit
 _SYSTEMCTL_TIMEOUT_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A mounted file system: where, of which type ("fuse.sshfs", "ext4"), and from what.
-
-    `device` is "major:minor"; a network mount gets another each time it is mounted.
-    """
-
-    point: str
-    kind: str
-    source: str
-    device: str = field(default="", compare=False)
-
-    @property
-    def may_block(self) -> bool:
-        """Whether touching it may wait for another computer, or for it to be mounted at all."""
-        return is_network(self.kind) or self.kind == "autofs"
-
-    @property
-    def identity(self) -> str:
-        """What tells this store from others, after a reboot too; see `identify`."""
-        if self.may_block:
-            return f"{self.kind} {self.source}"
-        uuid = _uuid(self)
-        return f"{self.kind} {uuid}" if uuid else self.kind
-
-    def __str__(self) -> str:
-        return f"{self.source} ({self.kind}) on {self.point}"
-
-
 def is_network(identity: str) -> bool:
     """Whether an identity is that of a network mount or of any other FUSE file system."""
-    kind = identity.partition(" ")[0]
-    return kind in _NETWORK_KINDS or kind.startswith("fuse.")
+    return mountinfo.is_network(identity.partition(" ")[0])
 
 
-def identify(root: Path, mountinfo: bytes | None = None) -> str:
+def identify(root: Path, mounted: bytes | None = None) -> str:
     """What tells this store from others, after a reboot too. Never blocks.
 
     A network mount's type and source ("fuse.sshfs cam@nvr:/events"), a disk's type and UUID; the
     bare type where it has none, "" where the system does not tell. An automount that is yet to be
     mounted is "autofs …", and an unmounted mount point is what the disk under it is.
     """
-    mount = mount_holding(root, mountinfo)
-    return mount.identity if mount else ""
+    mount = mount_holding(root, mounted)
+    return _identity(mount) if mount else ""
 
 
 def ask(root: Path) -> None:
@@ -97,7 +62,7 @@ def ask(root: Path) -> None:
 def recover_abort(
     root: Path,
     *,
-    mountinfo: bytes | None = None,
+    mounted: bytes | None = None,
     connections: Path = FUSE_CONNECTIONS,
     systemctl: Sequence[str] = ("systemctl",),
 ) -> str:
@@ -106,7 +71,7 @@ def recover_abort(
     Says what was done, or why not; raises nothing and waits for nothing but systemctl's answer.
     Only a FUSE connection of sshfs is ever aborted: everything in it fails at once with an error.
     """
-    mount = mount_holding(root, mountinfo)
+    mount = mount_holding(root, mounted)
     if mount is None or mount.kind != "fuse.sshfs":
         return f"nothing is done: {root} is on {mount or 'no known mount'}, which is not sshfs"
     connection = connections / mount.device.rpartition(":")[2]
@@ -119,34 +84,16 @@ def recover_abort(
     return f"{aborted}; {_restarted(f'{escape_path(Path(mount.point))}.mount', systemctl)}"
 
 
-def parse_mountinfo(data: bytes) -> Iterator[Mount]:
-    """The mounts in /proc/self/mountinfo, oldest first; lines of another form are left out.
-
-    Format: proc(5). The file is bytes, because a mount point may have any name.
-    """
-    for line in data.splitlines():
-        fields = line.split(b" ")
-        if b"-" in fields[6:]:
-            kind, source = (*fields[fields.index(b"-", 6) + 1 :], b"", b"")[:2]
-            point, device = _unescaped(fields[4]), _unescaped(fields[2])
-            yield Mount(point, _unescaped(kind), _unescaped(source), device)
-
-
-def mount_of(path: str, mounts: Iterable[Mount]) -> Mount | None:
-    """The mount that an absolute path without links lies on; the newest where they are stacked."""
-    holding = [mount for mount in mounts if f"{path}/".startswith(f"{mount.point.rstrip('/')}/")]
-    return max(reversed(holding), key=lambda mount: len(mount.point), default=None)
-
-
-def mount_holding(root: Path, mountinfo: bytes | None = None) -> Mount | None:
+def mount_holding(root: Path, mounted: bytes | None = None) -> Mount | None:
     """The mount that a root lies on; None where the system does not tell. Never blocks."""
-    if mountinfo is None:
-        try:
-            mountinfo = MOUNTINFO.read_bytes()
-        except OSError:
-            return None
-    mounts = tuple(parse_mountinfo(mountinfo))
+    mounts = tuple(parse_mountinfo(read_mountinfo() if mounted is None else mounted))
     return mount_of(_resolved(root, mounts), mounts)
+
+
+def resolved(root: Path) -> Path:
+    """A root without the links that lead to it, as far as they can be followed without touching
+    what may block."""
+    return Path(_resolved(root, tuple(parse_mountinfo(read_mountinfo()))))
 
 
 def unavailable(root: Path, error: OSError) -> StoreUnavailable:
@@ -165,9 +112,9 @@ def unavailable(root: Path, error: OSError) -> StoreUnavailable:
 class RootProbe:
     """Asks for the root again and again, and expects to find it on the same file system."""
 
-    def __init__(self, root: Path, mountinfo: Path = MOUNTINFO) -> None:
+    def __init__(self, root: Path, mountinfo_file: Path = MOUNTINFO) -> None:
         self._root = root
-        self._mountinfo = mountinfo
+        self._mountinfo_file = mountinfo_file
         self._expected: Mount | None = None
         self._recognised: tuple[bytes, str | None] | None = None
 
@@ -194,16 +141,13 @@ class RootProbe:
         before, nearer to the root, is the store that was waited for. Where the system does not
         tell its mounts, every root is recognised.
         """
-        try:
-            mountinfo = self._mountinfo.read_bytes()
-        except OSError:
+        mounted = read_mountinfo(self._mountinfo_file)
+        if self._recognised == (mounted, expected):
             return
-        if self._recognised == (mountinfo, expected):
-            return
-        found = mount_holding(self._root, mountinfo)
+        found = mount_holding(self._root, mounted)
         if found is None:
             return
-        if expected is not None and found.identity != expected:
+        if expected is not None and _identity(found) != expected:
             raise StoreUnavailable(
                 f"the event store {self._root} should be {expected}, but is on {found}",
                 f"mount it: `mount {self._root}`",
@@ -214,7 +158,7 @@ class RootProbe:
                 f"the event store {self._root} should be on {before}, but is on {found}",
                 f"mount it again: `mount {before.point}`",
             )
-        self._expected, self._recognised = found, (mountinfo, expected)
+        self._expected, self._recognised = found, (mounted, expected)
 
 
 def _resolved(root: Path, mounts: Sequence[Mount]) -> str:
@@ -237,6 +181,14 @@ def _resolved(root: Path, mounts: Sequence[Mount]) -> str:
         ahead += reversed(target.parts[1:] if target.is_absolute() else target.parts)
         path = "/" if target.is_absolute() else here
     return path
+
+
+def _identity(mount: Mount) -> str:
+    """See `identify`."""
+    if mount.may_block:
+        return f"{mount.kind} {mount.source}"
+    uuid = _uuid(mount)
+    return f"{mount.kind} {uuid}" if uuid else mount.kind
 
 
 def _uuid(mount: Mount) -> str | None:
@@ -270,7 +222,3 @@ def _restarted(unit: str, systemctl: Sequence[str]) -> str:
         reason = done.stderr.decode(errors="replace").strip()
         return f"{unit} could not be restarted: {reason or f'exit code {done.returncode}'}"
     return f"{unit} is being restarted"
-
-
-def _unescaped(field: bytes) -> str:
-    return os.fsdecode(_ESCAPED.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), field))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from annotator.nvr.mount import Mount
+from annotator.mountinfo import Mount
 
 PROC = Path("/proc")
 _FRESH = ("dcache_timeout", "dir_cache", "cache_timeout", "cache")

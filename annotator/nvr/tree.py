@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -27,7 +26,7 @@ from annotator.domain import (
     Window,
 )
 from annotator.errors import CaptureUnreadable, ConfigError
-from annotator.nvr.beneath import is_mount_gone, is_shortage, opened, read_up_to
+from annotator.nvr.beneath import is_mount_gone, is_shortage, opened
 from annotator.nvr.jpeg import require_whole
 from annotator.nvr.layout import (
     Branch,
@@ -38,35 +37,16 @@ from annotator.nvr.layout import (
     natural_key,
     printable,
 )
+from annotator.nvr.listing import Listing, Roll
 from annotator.nvr.mount import RootProbe, unavailable
-from annotator.nvr.walk import Throttle, walk
+from annotator.nvr.picture import content_of
+from annotator.nvr.throttle import Throttle
+from annotator.nvr.walk import walk
 
 _LATEST_TIME_S = datetime(9998, 1, 1, tzinfo=UTC).timestamp()
 
 # Where a file system keeps what a check rescued; never a monitor, and only root may list it.
 _NEVER_A_MONITOR = "lost+found"
-
-
-@dataclass(frozen=True, slots=True)
-class Roll:
-    """The monitors of a store, by name; `failures` are entries of the root that cannot be one."""
-
-    monitors: tuple[Monitor, ...]
-    failures: tuple[Failure, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What one directory holds.
-
-    `captures` are by frame, `branches` (directories that may hold more) in no order; `failures`
-    are entries whose names cannot be used.
-    """
-
-    event: Event
-    captures: tuple[Capture, ...]
-    branches: tuple[Branch, ...]
-    failures: tuple[Failure, ...]
 
 
 Sort = Callable[[str, bool], Capture | Branch | None]
@@ -238,9 +218,7 @@ class EventTree:
         self.absolute(capture)
         try:
             with opened(self.root, capture.path, 0) as descriptor:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise CaptureUnreadable(Reason.UNREADABLE, "it is not a file")
-                jpeg = read_up_to(descriptor, self.max_capture_bytes + 1)
+                jpeg = content_of(descriptor, self.max_capture_bytes)
                 modified_at = _moment(os.fstat(descriptor).st_mtime)
         except OSError as error:
             raise self._unreadable(capture, error) from error
@@ -388,7 +366,7 @@ def open_tree(settings: StoreSettings, *, listings_per_s: float | None = None) -
     return EventTree(
         settings.root,
         layout_named(settings.layout, settings.timezone),
-        max_capture_bytes=int(settings.max_capture_mb * 1e6),
+        max_capture_bytes=settings.max_capture_bytes,
         pause=Throttle(listings_per_s) if listings_per_s else _at_once,
     )
 

@@ -8,17 +8,16 @@ names wait in memory.
 from __future__ import annotations
 
 import heapq
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
 
 from annotator.domain import Capture, Event, Failure, Reason, Window
-from annotator.nvr.layout import Branch, Monitor, NewestKey, printable
-
-if TYPE_CHECKING:
-    from annotator.nvr.tree import EventTree, Roll
+from annotator.nvr.layout import Branch, Layout, Monitor, NewestKey, printable
+from annotator.nvr.listing import Listing, Roll
 
 Found = tuple[Event, tuple[Capture, ...]] | Failure
 
@@ -34,32 +33,28 @@ class _Pending:
         return self.key > other.key
 
 
-class Throttle:
-    """Called before each listing, it waits so that there are at most so many per second.
+class Lister(Protocol):
+    """The tree, as a walk needs it; see `annotator.nvr.tree.EventTree`."""
 
-    After a quiet while it does not make up for lost time: a recorder should not notice a walk.
-    """
+    root: Path
+    layout: Layout
+    pause: Callable[[], None]
 
-    def __init__(
-        self,
-        listings_per_s: float,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._interval_s = 1 / listings_per_s
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._due_s = 0.0
+    def monitors(self) -> Roll: ...
 
-    def __call__(self) -> None:
-        early_s = self._due_s - self._monotonic()
-        if early_s > 0:
-            self._sleep(early_s)
-        self._due_s = self._monotonic() + self._interval_s
+    def look(self, branch: Branch, since: datetime | None) -> Listing: ...
+
+    def relative(self, path: str) -> str | None: ...
+
+    def capture(self, path: str) -> Capture | None: ...
+
+    def branch(self, path: str) -> Branch | None: ...
+
+    def failure(self, branch: Branch, error: OSError) -> Failure: ...
 
 
-def walk(tree: EventTree, window: Window) -> Iterator[Found]:
-    """See EventTree.walk."""
+def walk(tree: Lister, window: Window) -> Iterator[Found]:
+    """See `annotator.nvr.tree.EventTree.walk`."""
     roll = tree.monitors()
     yield from _complaints(roll, window)
     starts, named = set[Branch](), defaultdict[Branch, set[Capture]](set)
@@ -83,7 +78,7 @@ def walk(tree: EventTree, window: Window) -> Iterator[Found]:
     yield from _search(tree, window, starts)
 
 
-def _search(tree: EventTree, window: Window, starts: set[Branch]) -> Iterator[Found]:
+def _search(tree: Lister, window: Window, starts: set[Branch]) -> Iterator[Found]:
     pending = list[_Pending]()
     found: Iterable[Branch] = starts
     while True:
@@ -137,7 +132,7 @@ def _complaints(roll: Roll, window: Window) -> Iterator[Failure]:
             )
 
 
-def _not_in_layout(tree: EventTree, path: str) -> Failure:
+def _not_in_layout(tree: Lister, path: str) -> Failure:
     return Failure(
         printable(path),
         Reason.UNREADABLE,

@@ -118,7 +118,7 @@ def test_pictures_that_cannot_be_looked_at_are_named(
     assert evaluate(folder, *ssd(folder)) == 3
     told = capsys.readouterr().err
     assert "two.jpg: it does not begin as a JPEG does" in told
-    assert "absent.jpg: No such file" in told
+    assert "absent.jpg: it cannot be read: No such file" in told
     assert "its labels are for 64 x 48" in told
 
 

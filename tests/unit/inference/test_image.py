@@ -121,6 +121,14 @@ def test_a_damaged_byte_gives_a_picture_or_a_reason_whoever_decodes(
     assert verdicts[0] == verdicts[1]
 
 
+def test_colours_that_are_sampled_oddly_are_decoded_all_the_same() -> None:
+    """One row of blue and red for four of brightness, a way for which simplejpeg has no name."""
+    at = WHOLE.index(b"\xff\xc0") + 11
+    odd = WHOLE[:at] + b"\x14" + WHOLE[at + 1 :]
+    shapes = [opened(odd, turbo=turbo).pixels().shape for turbo in (True, False)]
+    assert shapes == [(48, 64, 3)] * 2
+
+
 @pytest.mark.parametrize("turbo", [True, False])
 def test_grey_becomes_rgb_and_orientation_is_ignored(turbo: bool) -> None:
     exif = Image.Exif()

@@ -7,57 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from annotator.errors import StoreUnavailable
-from annotator.nvr.mount import (
-    MOUNTINFO,
-    Mount,
-    RootProbe,
-    ask,
-    identify,
-    is_network,
-    mount_of,
-    parse_mountinfo,
-    recover_abort,
-)
+from annotator.nvr.mount import RootProbe, ask, identify, is_network, recover_abort
 from tests.unit.nvr.trees import refused
 
 ROOT = b"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
 NVR = b"90 22 0:45 / /mnt/nvr rw,nosuid shared:7 master:2 - fuse.sshfs cam@nvr:/nvr rw,user_id=0\n"
-SPACED = rb"91 22 0:46 / /mnt/two\040words rw - fuse.sshfs nvr:/a\134b rw" + b"\n"
-
-
-def test_fields_are_found_whatever_optional_ones_there_are() -> None:
-    assert list(parse_mountinfo(ROOT + NVR + SPACED)) == [
-        Mount("/", "ext4", "/dev/sda1"),
-        Mount("/mnt/nvr", "fuse.sshfs", "cam@nvr:/nvr"),
-        Mount("/mnt/two words", "fuse.sshfs", "nvr:/a\\b"),
-    ]
-
-
-@given(st.binary(max_size=300))
-def test_junk_is_never_an_error(junk: bytes) -> None:
-    list(parse_mountinfo(junk))
-    list(parse_mountinfo(ROOT + junk + NVR))
-
-
-def test_the_mount_nearest_to_the_path_holds_it_and_the_newest_of_a_stack() -> None:
-    automount = b"89 22 0:44 / /mnt/nvr rw - autofs systemd-1 rw\n"
-
-    def kind(path: str) -> str | None:
-        mount = mount_of(path, parse_mountinfo(ROOT + automount + NVR))
-        return mount.kind if mount else None
-
-    assert kind("/mnt/nvr/zoneminder/events") == "fuse.sshfs"
-    assert kind("/mnt/nvr") == "fuse.sshfs"
-    assert kind("/mnt/nvr2") == "ext4"
-    assert mount_of("/mnt", parse_mountinfo(NVR)) is None
-
-
-def test_this_computer_tells_its_mounts() -> None:
-    assert mount_of("/proc/self", parse_mountinfo(MOUNTINFO.read_bytes())) is not None
 
 
 # -- identity ------------------------------------------------------------------------------------
@@ -133,7 +89,7 @@ def test_a_dead_connection_is_aborted_and_the_mount_restarted(tmp_path: Path) ->
     called = tmp_path / "called"
     done = recover_abort(
         Path("/mnt/nvr/events"),
-        mountinfo=ROOT + NVR,
+        mounted=ROOT + NVR,
         connections=tmp_path,
         systemctl=(sys.executable, "-c", RECORDER, str(called)),
     )
@@ -147,7 +103,7 @@ def test_a_dead_connection_is_aborted_and_the_mount_restarted(tmp_path: Path) ->
 def test_only_sshfs_is_ever_aborted(kind: bytes, tmp_path: Path) -> None:
     (tmp_path / "45").mkdir()
     table = ROOT + NVR.replace(b"fuse.sshfs", kind)
-    done = recover_abort(Path("/mnt/nvr"), mountinfo=table, connections=tmp_path)
+    done = recover_abort(Path("/mnt/nvr"), mounted=table, connections=tmp_path)
     assert done.startswith("nothing is done")
     assert list((tmp_path / "45").iterdir()) == []
 
@@ -159,7 +115,7 @@ def test_what_cannot_be_done_is_told_and_no_error(
     systemctl: tuple[str, ...], tmp_path: Path
 ) -> None:
     done = recover_abort(
-        Path("/mnt/nvr"), mountinfo=ROOT + NVR, connections=tmp_path, systemctl=systemctl
+        Path("/mnt/nvr"), mounted=ROOT + NVR, connections=tmp_path, systemctl=systemctl
     )
     assert "abort cannot be written" in done
     assert "mnt-nvr.mount could not be restarted" in done

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from annotator.domain import Event
-from annotator.nvr.numbers import EventNumbers
+from annotator.nvr.numbers import EventNumbers, is_told_by_the_store, number_in_name
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,9 @@ from annotator.nvr.numbers import EventNumbers
     ],
 )
 def test_a_name_tells_or_does_not(path: str, number: str | None) -> None:
-    assert EventNumbers(None).of(Event("Door", "1", path)) == number
+    event = Event("Door", "1", path)
+    assert number_in_name(event) == number
+    assert is_told_by_the_store(event) == (path.count("/") == 5)
 
 
 def test_in_a_deep_store_a_link_in_the_days_directory_tells(tmp_path: Path) -> None:

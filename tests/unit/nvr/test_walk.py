@@ -12,8 +12,8 @@ import pytest
 
 from annotator.domain import Capture, Failure, Reason, Window
 from annotator.errors import StoreUnavailable
+from annotator.nvr.throttle import Throttle
 from annotator.nvr.tree import EventTree
-from annotator.nvr.walk import Throttle
 from tests.unit.nvr.trees import failures, refused, walked
 
 Put = Callable[..., None]

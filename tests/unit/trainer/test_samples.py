@@ -151,6 +151,12 @@ def test_a_broken_memory_is_begun_anew(
     assert len(Memory.load(file).known) == 1
 
 
+def test_an_empty_memory_is_a_good_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Memory(tmp_path / "seen.npz", {}).save()
+    assert Memory.load(tmp_path / "seen.npz").known == {}
+    assert not caplog.records
+
+
 def test_an_unreadable_picture_is_not_remembered(tmp_path: Path) -> None:
     memory = Memory.load(tmp_path / "faces.npz")
     with pytest.raises(CaptureUnreadable):
