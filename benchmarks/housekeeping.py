@@ -84,7 +84,7 @@ def prune(path: Path, settings: RetentionSettings, what: str) -> None:
     with open_database(path, forbidden_root=None) as database:
         pruning = SqlPruning(database, SystemClock(), lambda monitor: settings)
         began_s = time.perf_counter()
-        expected = sum(one.count for one in pruning.expected())
+        expected = sum(one.count for turn in pruning.expected() for one in turn.pruned)
         counted_s = time.perf_counter() - began_s
         before_s = began_s = time.perf_counter()
         for turn in pruning.turns():

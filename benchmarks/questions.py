@@ -2,11 +2,13 @@
 
     python -m benchmarks.questions [--keep years.sqlite] [--captures 10000000] [--rounds 9]
 
-Each question is asked by `annotator`, as a whole process, and by the plain `sqlite3` program with
-the best SQL that we know for it, in turns; the table has medians of the milliseconds of a core that
-they take, in which other work on the machine shows least. `beyond` is what a question takes longer
-than `annotator query` about an empty database in the same turn, and `ratio` is that over all of
-`sqlite3`'s time, its start included. Answers come as `--format jsonl` where there is such a thing.
+Each question is asked by `annotator` and by the plain `sqlite3` program with the best SQL that we
+know for it (`by_hand.py`), in turns; that both give the same answer is checked first. The table has
+medians of the milliseconds of a core that they take, in which other work on the machine shows
+least. `beyond` is what a question takes longer than `annotator query` about an empty database, each
+in a fork of a program that has just started: as whole processes both take a quarter of a second,
+and the difference is lost in how much that varies. `ratio` is it over all of `sqlite3`'s time, its
+start included. Answers come as `--format jsonl` where there is such a thing.
 The last line is the start of `annotator query` beside `python -c "import sqlalchemy, click"`.
 
 The database is made by `benchmarks.years` unless it is there already; it is kept with --keep.
@@ -15,38 +17,28 @@ The database is made by `benchmarks.years` unless it is there already; it is kep
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
 
+from annotator.cli.main import cli, run
+from benchmarks import by_hand
 from benchmarks.years import BEGIN, Size, build
 from db.engine import open_database
 
 ZONE = "Europe/Berlin"
 DAYS = 1000
 END = BEGIN + timedelta(days=DAYS)
-
-SIGHTING = """
-    SELECT detection.captured_at, monitor.name, event.path, detection.frame, label.name,
-        detection.score, detection.xmin, detection.ymin, detection.xmax, detection.ymax, face.name,
-        probability, verdict, stranger
-"""
-OF_SIGHTING = """
-    JOIN label ON label.id = detection.label_id JOIN event ON event.id = detection.event_id
-    JOIN monitor ON monitor.id = detection.monitor_id
-"""
-FACES = f"{SIGHTING} FROM face CROSS JOIN detection ON detection.id = detection_id {OF_SIGHTING}"
-DETECTIONS = f"""
-    {SIGHTING} FROM detection {OF_SIGHTING} LEFT JOIN face ON face.detection_id = detection.id
-"""
 
 
 @dataclass(frozen=True)
@@ -62,107 +54,57 @@ def questions() -> list[Question]:
     since_week, since_month = (f"{day:%Y-%m-%d}" for day in (week, month))
     week_ms, month_ms = (local_midnight_ms(day) for day in (week, month))
     jsonl = "--format jsonl"
+    detections, faces = by_hand.DETECTIONS, by_hand.FACES
+    newest_first, newest_face_first = by_hand.NEWEST_DETECTION_FIRST, by_hand.NEWEST_FACE_FIRST
     return [
         Question(
-            f"query --limit 20 {jsonl}",
-            f"{DETECTIONS} WHERE stay IS NOT 1 ORDER BY detection.captured_at DESC LIMIT 20",
+            f"query --limit 20 {jsonl}", f"{detections} WHERE stay IS NOT 1 {newest_first} LIMIT 20"
         ),
         Question(
             f"query --label person --limit 20 {jsonl}",
-            f"""{DETECTIONS} WHERE label.name = 'person' AND stay IS NOT 1
-            ORDER BY detection.captured_at DESC LIMIT 20""",
+            f"""{detections} WHERE label.name = 'person' AND stay IS NOT 1
+            {newest_first} LIMIT 20""",
         ),
         Question(
             f"query --label person --monitor FrontDoor --since {since_week} {jsonl}",
-            f"""{DETECTIONS} WHERE label.name = 'person' AND +monitor.name = 'FrontDoor'
-            AND stay IS NOT 1 AND detection.captured_at >= {week_ms}
-            ORDER BY detection.captured_at DESC""",
+            f"""{detections} WHERE label.name = 'person' AND +monitor.name = 'FrontDoor'
+            AND stay IS NOT 1 AND detection.captured_at >= {week_ms} {newest_first}""",
         ),
         Question(
             f"query --name Anna --limit 20 {jsonl}",
-            f"""{FACES} WHERE face.name = 'Anna' AND stay IS NOT 1
-            ORDER BY face.captured_at DESC LIMIT 20""",
+            f"""{faces} WHERE face.name = 'Anna' AND stay IS NOT 1
+            {newest_face_first} LIMIT 20""",
         ),
         Question(
             f"query --unknown --between 22:00-06:00 --limit 20 {jsonl}",
-            f"""{FACES} WHERE verdict = 'unknown' AND stay IS NOT 1
+            f"""{faces} WHERE face.verdict = 'unknown' AND stay IS NOT 1
             AND time(face.captured_at / 1000, 'unixepoch', 'localtime')
                 NOT BETWEEN '06:00:00' AND '21:59:59'
-            ORDER BY face.captured_at DESC LIMIT 20""",
+            {newest_face_first} LIMIT 20""",
         ),
         Question(
             f"query --label person --order best --since {since_week} --limit 20 {jsonl}",
-            f"""{DETECTIONS} WHERE label.name = 'person' AND stay IS NOT 1
-            AND detection.captured_at >= {week_ms} ORDER BY detection.score DESC LIMIT 20""",
+            f"""{detections} WHERE label.name = 'person' AND stay IS NOT 1
+            AND detection.captured_at >= {week_ms} ORDER BY detection.score DESC,
+            detection.captured_at DESC, detection.id DESC, face.id DESC LIMIT 20""",
         ),
-        Question(
-            "query --label person --count",
-            """SELECT sum(sightings) FROM label_count JOIN label ON label.id = label_id
-            WHERE label.name = 'person' AND still = 0""",
-        ),
-        Question(
-            f"events --limit 20 {jsonl}",
-            """SELECT events.* FROM (
-                SELECT event_id, max(captured_at) AS at FROM (
-                    SELECT event_id, captured_at FROM detection WHERE stay IS NOT 1
-                    ORDER BY captured_at DESC LIMIT 3000
-                ) GROUP BY event_id ORDER BY at DESC LIMIT 20
-            ) AS newest CROSS JOIN events ON events.event_id = newest.event_id""",
-        ),
+        Question("query --label person --count", by_hand.PERSON_COUNT),
+        Question(f"events --limit 20 {jsonl}", by_hand.events(by_hand.NEWEST_EVENTS)),
         Question(
             f"events --name Anna --since {since_month} {jsonl}",
-            f"""SELECT events.* FROM (
-                SELECT DISTINCT event_id FROM name_count
-                WHERE name = 'Anna' AND quarter >= {month_ms} / 900000
-            ) AS hers CROSS JOIN events ON events.event_id = hers.event_id""",
+            by_hand.events(by_hand.events_of("Anna", month_ms)),
         ),
-        Question(
-            f"people {jsonl}",
-            """SELECT * FROM people;
-            SELECT name, monitor_id, count(DISTINCT event_id), sum(faces), max(quarter)
-            FROM name_count GROUP BY name, monitor_id""",
-        ),
+        Question(f"people {jsonl}", by_hand.PEOPLE),
         Question(
             "last Anna --format json",
-            f"{FACES} WHERE face.name = 'Anna' ORDER BY face.captured_at DESC LIMIT 1",
+            f"{faces} WHERE face.name = 'Anna' AND stay IS NOT 1 {newest_face_first} LIMIT 1",
         ),
+        Question(f"stats --by hour --label person {jsonl}", by_hand.BY_HOUR),
         Question(
-            f"stats --by hour --label person {jsonl}",
-            """SELECT strftime('%H', hour * 3600, 'unixepoch', 'localtime'), sum(events), sum(n)
-            FROM (
-                SELECT quarter / 4 AS hour, count(DISTINCT event_id) AS events,
-                    sum(detections) AS n
-                FROM label_count WHERE label_id = (SELECT id FROM label WHERE name = 'person')
-                    AND still = 0 GROUP BY 1
-            ) GROUP BY 1""",
+            f"stats --by weekday --by hour --label person {jsonl}", by_hand.BY_WEEKDAY_AND_HOUR
         ),
-        Question(
-            f"stats --by weekday --by hour --label person {jsonl}",
-            """SELECT strftime('%w %H', hour * 3600, 'unixepoch', 'localtime'), sum(events), sum(n)
-            FROM (
-                SELECT quarter / 4 AS hour, count(DISTINCT event_id) AS events,
-                    sum(detections) AS n
-                FROM label_count WHERE label_id = (SELECT id FROM label WHERE name = 'person')
-                    AND still = 0 GROUP BY 1
-            ) GROUP BY 1""",
-        ),
-        Question(
-            f"stats --by label {jsonl}",
-            """SELECT label.name, count(DISTINCT event_id), sum(detections)
-            FROM label CROSS JOIN label_count ON label_id = label.id
-            WHERE still = 0 GROUP BY label_id ORDER BY 2 DESC""",
-        ),
-        Question(
-            f"empty-events --since {since_week} {jsonl}",
-            f"""SELECT events.* FROM (
-                SELECT id FROM event WHERE began_at >= {week_ms} AND gone_at IS NULL
-                AND NOT EXISTS (SELECT 1 FROM detection WHERE event_id = event.id)
-                AND NOT EXISTS (SELECT 1 FROM failure WHERE event_id = event.id)
-                AND NOT EXISTS (SELECT 1 FROM backlog WHERE event_id = event.id)
-                AND NOT EXISTS (SELECT 1 FROM folded WHERE event_id = event.id AND seen = 1)
-                ORDER BY began_at DESC
-            ) AS empty CROSS JOIN events ON events.event_id = empty.id""",
-        ),
+        Question(f"stats --by label {jsonl}", by_hand.BY_LABEL),
+        Question(f"empty-events --since {since_week} {jsonl}", by_hand.empty_events(week_ms)),
     ]
 
 
@@ -178,60 +120,89 @@ def main() -> None:
         path = arguments.keep or Path(scratch) / "years.sqlite"
         if not path.exists():
             captures = arguments.captures
-            build(path, Size(captures, captures * 3 // 10, captures // 20, DAYS))
+            size = Size(captures, captures * 3 // 10, captures // 20, DAYS)
+            in_fork(lambda: build(path, size))
         empty = Path(scratch) / "empty.sqlite"
-        open_database(empty, forbidden_root=None).close()
+        in_fork(lambda: open_database(empty, forbidden_root=None).close())
         compare(path.absolute(), empty, arguments.rounds)
 
 
 def compare(path: Path, empty: Path, rounds: int) -> None:
     annotator = str(Path(sys.executable).with_name("annotator"))
-    start = [annotator, "query", "--format", "jsonl", "--database", str(empty)]
+    start = ["query", "--format", "jsonl", "--database", str(empty)]
     imports = [sys.executable, "-c", "import sqlalchemy, click"]
     asked = [
         (
             one.words.partition(" --format")[0],
-            [annotator, *one.words.split(), "--database", str(path)],
+            [*one.words.split(), "--database", str(path)],
             ["sqlite3", "-readonly", str(path), one.sql],
         )
         for one in questions()
     ]
-    took: dict[str, list[float]] = {}
-    rows: dict[str, int] = {}
-
-    def measure(name: str, command: Sequence[str]) -> float:
-        cpu_ms, rows[name] = run(command)
-        took.setdefault(name, []).append(cpu_ms)
-        return cpu_ms
-
+    rows = {}
+    for title, ours, theirs in asked:
+        lines = answer([annotator, *ours])
+        rows[title] = len(lines)
+        if not agree(lines, answer(theirs)):
+            raise SystemExit(f"{title}: the two give different answers")
+    took = defaultdict[str, list[float]](list)
     for _ in range(rounds):
-        measure("imports", imports)
+        took["imports"].append(in_process(imports))
+        took["start"].append(in_process([annotator, *start]))
         for title, ours, theirs in asked:
-            start_ms = measure("start", start)
-            beyond_ms = measure(title, ours) - start_ms
-            took.setdefault(f"beyond {title}", []).append(beyond_ms)
-            measure(f"sqlite3 {title}", theirs)
+            start_ms = in_fork(lambda: ask(start))
+            took[f"beyond {title}"].append(in_fork(lambda ours=ours: ask(ours)) - start_ms)
+            took[f"sqlite3 {title}"].append(in_process(theirs))
     usual = {name: median(times) for name, times in took.items()}
-    print(f"{'':70} rows  annotator  beyond  sqlite3  ratio")
-    for title, _, _ in asked:
+    print(f"{'':70} rows  beyond  sqlite3  ratio")
+    for title in rows:
         beyond_ms, theirs_ms = usual[f"beyond {title}"], usual[f"sqlite3 {title}"]
-        print(
-            f"{title:70}{rows[title]:5} {usual[title]:7.0f} ms {beyond_ms:7.1f} {theirs_ms:8.1f}"
-            f" {beyond_ms / theirs_ms:6.2f}"
-        )
+        ratio = beyond_ms / theirs_ms
+        print(f"{title:70}{rows[title]:5} {beyond_ms:7.1f} {theirs_ms:8.1f} {ratio:6.2f}")
     print(
         f"start {usual['start']:.0f} ms, imports alone {usual['imports']:.0f} ms:"
         f" {usual['start'] / usual['imports']:.2f} times"
     )
 
 
-def run(command: Sequence[str]) -> tuple[float, int]:
-    """Milliseconds of a core, and how many lines came."""
+def in_fork(work: Callable[[], object]) -> float:
+    """Milliseconds of a core that work takes in a child, whose output is thrown away."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        work()
+        sys.stdout.flush()
+        os._exit(0)
+    _, status, usage = os.wait4(child, 0)
+    if status:
+        raise SystemExit("a child failed")
+    return 1000 * (usage.ru_utime + usage.ru_stime)
+
+
+def ask(words: Sequence[str]) -> None:
+    if run(cli, words):
+        raise SystemExit(f"{words}: failed")
+
+
+def in_process(command: Sequence[str]) -> float:
+    """Milliseconds of a core that a program takes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, check=True)
+    answer(command)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return 1000 * cpu_s, done.stdout.count(b"\n")
+    return 1000 * (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+
+def answer(command: Sequence[str]) -> list[bytes]:
+    return subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
+
+
+def agree(ours: Sequence[bytes], theirs: Sequence[bytes]) -> bool:
+    """Whether the lines say the same; SQLite writes fewer digits."""
+
+    def said(line: bytes) -> object:
+        return json.loads(line, parse_float=lambda number: round(float(number), 9))
+
+    return list(map(said, ours)) == list(map(said, theirs))
 
 
 def _arguments() -> argparse.Namespace:

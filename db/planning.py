@@ -45,11 +45,11 @@ def _compiled(join: CrossJoin, compiler: SQLCompiler, **how: Any) -> str:
 
 
 def each_of(name: str, columns: Iterable[str]) -> CTE:
-    """Rows of numbers as a table: the parameter `name` is their JSON, an array of arrays."""
+    """Rows of values as a table: the parameter `name` is their JSON, an array of arrays."""
     rows = func.json_each(bindparam(name)).table_valued("value")
-    numbers = [
+    values = [
         func.json_extract(rows.c.value, f"$[{place}]", type_=Integer).label(column)
         for place, column in enumerate(columns)
     ]
     # Materialised, so that the JSON is read once and not for each row that is joined.
-    return select(*numbers).cte(f"each_of_{name}").prefix_with("MATERIALIZED")
+    return select(*values).cte(f"each_of_{name}").prefix_with("MATERIALIZED")

@@ -75,7 +75,7 @@ class SqlQueries:
         return ask_for_events(self._database, self._fit(query))
 
     def empty_events(self, query: CaptureQuery) -> Iterable[EventSummary]:
-        from db.questions.events import ask_for_empty_events
+        from db.questions.empty_events import ask_for_empty_events
 
         with self._database.reading() as connection:
             monitors = monitor_ids(connection, query.monitors)
@@ -146,7 +146,8 @@ class SqlQueries:
             return tuple(sorted(filter(None, made_with)))
 
     def events_called(self, path: str) -> tuple[Event, ...]:
-        """The events with this path, below their monitor's directory or below the root."""
+        """The events with this path, below their monitor's directory, or below the root by the
+        monitor's directory or its name."""
         from db.questions.known_events import events_called
 
         with self._database.reading() as connection:

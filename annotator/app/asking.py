@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.app.opening import notice_book, questions
+from annotator.app.opening import notice_book, questions, store_identity
 from annotator.domain import (
     By,
     CaptureQuery,
     Count,
+    Event,
     EventSummary,
     Failure,
     PersonSummary,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from annotator.places import Places
     from db.lock import LockHolder
     from db.plain import Answer
+
+NUMBERS_AT_ONCE = 100
 
 
 def query(places: Places, question: CaptureQuery) -> Iterator[Sighting]:
@@ -66,20 +70,32 @@ def empty_events(places: Places, question: CaptureQuery) -> Iterator[EventSummar
 
 
 def _with_roots(places: Places, found: Iterable[EventSummary]) -> Iterator[EventSummary]:
+    if places.store_root is None:
+        yield from found
+        return
     rooted = _rooted(places)
     for one in found:
         yield replace(one, best=rooted(one.best)) if one.best else one
 
 
-def event_numbers(
-    places: Places, found: Iterable[EventSummary]
-) -> Iterator[tuple[EventSummary, str | None]]:
-    """With each event the recorder's number for it; None where its name or the store tell none."""
-    from annotator.nvr.numbers import EventNumbers
+def event_numbers(config: Config, events: Iterable[Event]) -> Iterator[str | None]:
+    """Of each event the recorder's number for it; None where its name or the store tell none.
 
-    numbers = EventNumbers(places.store_root)
-    for one in found:
-        yield one, numbers.of(one.event)
+    The store is asked only where names tell none, by a child. Raises StoreUnavailable, also for
+    another store than the captures are from.
+    """
+    from annotator.app.clerk import open_clerk
+    from annotator.nvr.numbers import is_told_by_the_store, number_in_name
+
+    rest, clerk, identity = iter(events), None, None
+    with ExitStack() as stack:
+        while some := tuple(islice(rest, NUMBERS_AT_ONCE)):
+            deep = [event for event in some if is_told_by_the_store(event)]
+            if deep and clerk is None and config.store.root is not None:
+                clerk, identity = stack.enter_context(open_clerk(config)), store_identity(config)
+            numbers = clerk.numbers(deep, identity) if deep and clerk else ()
+            told = dict(zip(deep, numbers, strict=False))
+            yield from (told.get(event) or number_in_name(event) for event in some)
 
 
 def people(places: Places, question: CaptureQuery) -> tuple[PersonSummary, ...]:
@@ -112,7 +128,8 @@ def last(places: Places, word: str, question: CaptureQuery) -> Sighting | None:
                 unknown.append(error)
                 continue
             return next(map(_rooted(places), found), None)
-    raise min(unknown, key=lambda error: "did you mean" not in str(error))
+    unknown.sort(key=lambda error: "did you mean" in str(error))  # a question comes last
+    raise QueryError("; ".join(map(str, unknown)), "; ".join(error.next_step for error in unknown))
 
 
 @contextmanager
@@ -129,7 +146,9 @@ def _rooted(places: Places) -> Callable[[Sighting], Sighting]:
     root = places.store_root
     if root is None:
         return lambda one: one
-    return lambda one: replace(one, path=str(root / one.path))
+    # For millions of rows: joining paths takes several times as long.
+    begin = f"{str(root).rstrip('/')}/"
+    return lambda one: replace(one, path=begin + one.path)
 
 
 def failures(config: Config, limit: int) -> Iterator[Failure]:

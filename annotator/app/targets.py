@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,14 @@ MAX_DIGITS = 18
 """What is longer is no id: SQLite counts to 2^63."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An event, or one capture of it, which need not be there."""
+
+    event: Event
+    file_name: str | None = None
+
+
 def faces_meant(
     queries: SqlQueries, root: Path | None, target: str, denied: str | None, *, everybody: bool
 ) -> list[int]:
@@ -25,7 +34,7 @@ def faces_meant(
     Of an event or a capture all faces have to be one person's, unless `everybody` is meant. A name
     that is `denied` is meant for the faces that have it, if any do.
     """
-    if target.isdecimal() and len(target) <= MAX_DIGITS:
+    if _is_id(target):
         return [int(target)]
     stranger = stranger_number(target)
     if stranger is not None:
@@ -35,7 +44,13 @@ def faces_meant(
                 f"no face is of {stranger_name(stranger)}", "`trainer cluster` finds strangers"
             )
         return [face.id for face in faces]
-    faces = _faces_at(queries, root, target)
+    faces = faces_at(queries, root, target)
+    if not faces:
+        raise QueryError(
+            f"{target} is no event or capture with a face that could be told",
+            "give one as `annotator query` prints it, a `face_id` of `annotator query --format "
+            "jsonl`, or a stranger such as stranger-017",
+        )
     if denied is not None:
         faces = [face for face in faces if face.identification.name == denied] or faces
     people = people_of(faces)
@@ -79,23 +94,25 @@ def _description(person: Sequence[StoredFace]) -> str:
     return f"{' or '.join(names)}: {'face' if len(person) == 1 else 'faces'} {ids}"
 
 
-def _faces_at(queries: SqlQueries, root: Path | None, target: str) -> list[StoredFace]:
-    """The faces of the event or capture at a path."""
+def names_a_place(target: str) -> bool:
+    """Whether it can be an event or a capture, not a face's id or a stranger."""
+    return not _is_id(target) and stranger_number(target) is None
+
+
+def _is_id(target: str) -> bool:
+    return target.isdecimal() and len(target) <= MAX_DIGITS
+
+
+def faces_at(queries: SqlQueries, root: Path | None, target: str) -> list[StoredFace]:
+    """The faces with an embedding of the event or capture at a path."""
     path = path_below(root, target)
     event = event_meant(queries, path)
     asked = FaceQuestion(paths=(event.directory if event else path,))
-    faces = [
+    return [
         face
         for face in queries.stored_faces(asked)
         if (face.capture.event == event if event else face.capture.path == path)
     ]
-    if not faces:
-        raise QueryError(
-            f"{target} is no event or capture with a face that could be told",
-            "give one as `annotator query` prints it, a `face_id` of `annotator query --format "
-            "jsonl`, or a stranger such as stranger-017",
-        )
-    return faces
 
 
 def frames_meant(queries: SqlQueries, root: Path | None, target: str) -> tuple[Frame, ...] | None:
@@ -103,14 +120,27 @@ def frames_meant(queries: SqlQueries, root: Path | None, target: str) -> tuple[F
 
     Raises QueryError where several events are called so.
     """
+    place = place_meant(queries, root, target)
+    if place is None:
+        return None
+    frames = queries.frames(place.event)
+    if place.file_name is None:
+        return frames
+    return tuple(one for one in frames if one.capture.file_name == place.file_name) or None
+
+
+def place_meant(queries: SqlQueries, root: Path | None, target: str) -> Place | None:
+    """The event at a path, or the capture of an event; None where neither event is known.
+
+    Raises QueryError where several events are called so.
+    """
     path = path_below(root, target)
     event = event_meant(queries, path)
     if event is not None:
-        return queries.frames(event)
+        return Place(event)
     directory, _, name = path.rpartition("/")
     event = event_meant(queries, directory)
-    frames = queries.frames(event) if event is not None else ()
-    return tuple(frame for frame in frames if frame.capture.file_name == name) or None
+    return None if event is None else Place(event, name)
 
 
 def event_meant(queries: SqlQueries, path: str) -> Event | None:
@@ -120,9 +150,6 @@ def event_meant(queries: SqlQueries, path: str) -> Event | None:
     Raises QueryError where there are several.
     """
     events = queries.events_called(path)
-    if not events:
-        monitor, _, rest = path.partition("/")
-        events = tuple(one for one in queries.events_called(rest) if one.monitor == monitor)
     # A path from the root is never another monitor's, such as "" in a store without events.
     events = tuple(one for one in events if one.directory == path) or events
     if len(events) > 1:

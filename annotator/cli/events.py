@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotator.cli import output
+from annotator.cli.as_json import event_json
 from annotator.cli.filters import filter_options
 from annotator.cli.options import common_options, load_places
 from annotator.domain import CaptureQuery
@@ -80,7 +81,7 @@ def print_events(found: Iterable[EventSummary], form: str, places: Places, *, nu
             null=null,
         )
     else:
-        output.objects(form, map(output.event_object, found))
+        output.encoded(form, map(event_json, found))
 
 
 def _when(one: EventSummary) -> tuple[str, str, str]:

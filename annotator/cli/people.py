@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from annotator.cli import output
+from annotator.cli.as_json import person_json
 from annotator.cli.filters import filter_options
 from annotator.cli.options import common_options, load_places
 from annotator.domain import CaptureQuery, PersonSummary
@@ -42,7 +43,7 @@ def people(question: CaptureQuery, name: tuple[str, ...], form: str) -> None:
     if form == "csv":
         output.csv_rows(CSV_COLUMNS, map(_csv_row, found))
     elif form != "table":
-        output.objects(form, map(output.person_object, found))
+        output.encoded(form, map(person_json, found))
     elif not found:
         output.note("nobody was seen that fits; `trainer cluster` and `enrol` make people known")
     elif name:
@@ -73,10 +74,10 @@ def _describe(one: PersonSummary) -> None:
     click.secho(one.name, bold=True)
     last_ago = output.ago(one.last.captured_at, datetime.now(UTC))
     for word, seen, note in (("last", one.last, f" ({last_ago})"), ("first", one.first, "")):
-        click.echo(f"{word:>7}  {output.local_time(seen.captured_at)}{note}, {seen.monitor}")
-        click.echo(f"{'':>7}  {seen.path}")
+        output.say(f"{word:>7}  {output.local_time(seen.captured_at)}{note}, {seen.monitor}")
+        output.say(f"{'':>7}  {seen.path}")
     often = f"in {output.many(one.events, 'event')}, {output.many(one.faces, 'face')}"
-    click.echo(f"{'seen':>7}  {often}")
+    output.say(f"{'seen':>7}  {often}")
     output.table(
         ["monitor", "events", "faces", "last seen"],
         [

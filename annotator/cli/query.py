@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotator.cli import output
+from annotator.cli.as_json import sighting_json
 from annotator.cli.filters import filter_options
 from annotator.cli.options import common_options, load_places
 from annotator.domain import CaptureQuery, Identity
@@ -49,6 +50,8 @@ def query(question: CaptureQuery, counting: bool, follow: bool, form: str, null:
     """
     from annotator.app import asking
 
+    if counting and follow:
+        raise click.UsageError("--count is of what was seen, --follow goes on: leave out one")
     places = load_places()
     if counting:
         click.echo(str(asking.count(places, question)))
@@ -81,7 +84,7 @@ def _print(found: Iterator[Sighting], form: str, null: bool) -> None:
     elif form == "seed-json":
         output.json_array(output.seed_pictures(found))
     else:
-        output.objects(form, map(output.sighting_object, found))
+        output.encoded(form, map(sighting_json, found))
 
 
 def _print_as_it_comes(found: Iterator[Sighting], form: str, null: bool) -> None:
@@ -89,14 +92,14 @@ def _print_as_it_comes(found: Iterator[Sighting], form: str, null: bool) -> None
     if form == "table":
         for one in found:
             time, monitor, event, frame, label, score, face, _ = _table_row(one)
-            click.echo(f"{time}  {monitor}  {event}  {frame}  {label} {score}  {face}".rstrip())
+            output.say(f"{time}  {monitor}  {event}  {frame}  {label} {score}  {face}".rstrip())
     elif form == "csv":
         output.csv_rows(CSV_COLUMNS, map(_csv_row, found), flush=True)
     elif form == "paths":
         for one in found:
             output.paths([one.path], null=null)
     else:
-        output.json_lines(map(output.sighting_object, found), flush=True)
+        output.encoded("jsonl", map(sighting_json, found), flush=True)
 
 
 def _table(found: Iterable[Sighting], *, stationary: bool) -> None:

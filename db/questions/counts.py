@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    Table,
     func,
     literal,
     or_,
@@ -117,10 +118,16 @@ class Source:
         whole, rest = in_whole_quarters(times) if counted else ([], times)
         parts = []
         if whole:
-            parts.append(self._from_counts(list(by_offset(whole))))
+            parts.append(self._from_counts(self._periods(whole)))
         if rest or not whole:
-            parts.append(self._from_rows(list(by_offset(rest))))
+            parts.append(self._from_rows(self._periods(rest)))
         self.rows = (union_all(*parts) if len(parts) > 1 else parts[0]).subquery()
+
+    def _periods(self, times: list[tuple[int, int]]) -> list[Period]:
+        """The same times, by how far the clocks are ahead where that counts."""
+        if any(key in _QUARTERS for key in self._by):
+            return list(by_offset(times))
+        return [Period(since_ms, until_ms, 0) for since_ms, until_ms in times]
 
     def _kinds(self, **columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         wanted = {_COLUMN[key] for key in self._by if key in _COLUMN}
@@ -128,37 +135,52 @@ class Source:
 
     def _from_counts(self, periods: Sequence[Period]) -> Select[Any]:
         fitting = self._fitting
-        self.values["whole"] = json.dumps(
-            [(one.since_ms // QUARTER_MS, one.until_ms // QUARTER_MS, one.shift) for one in periods]
-        )
-        period = each_of("whole", _PERIOD)
-        table = name_count if self._by_face else label_count
-        # Every label or name by itself: of each the rows of a period lie together.
+        key: ColumnElement[Any]
         if self._by_face:
-            names = select(name_count.c.name).distinct()
-            if fitting.query.names:
-                names = names.where(name_count.c.name.in_(fitting.query.names))
-            one: FromClause = names.subquery()
-            is_it = name_count.c.name == one.c.name
-            chosen: ColumnElement[bool] = true()
-            kinds = self._kinds(monitor_id=table.c.monitor_id, called=name_count.c.name)
-            times = name_count.c.faces
+            table, key, times = name_count, name_count.c.name, name_count.c.faces
+            chosen: Sequence[object] = fitting.query.names
+            kinds = self._kinds(monitor_id=table.c.monitor_id, called=key)
         else:
-            one, is_it = label, label_count.c.label_id == label.c.id
-            chosen = label.c.id.in_(fitting.label_ids) if fitting.label_ids else true()
-            kinds = self._kinds(monitor_id=table.c.monitor_id, label_id=label_count.c.label_id)
-            times = label_count.c.sightings if self._whole_rows else label_count.c.detections
-        in_period = (table.c.quarter >= period.c.since) & (table.c.quarter < period.c.until)
-        question = (
-            select(table.c.quarter, period.c.shift, table.c.event_id, times.label("times"), *kinds)
-            .select_from(CrossJoin(CrossJoin(one, period, true()), table, is_it & in_period))
-            .where(chosen)
-        )
+            table, key = label_count, label_count.c.label_id
+            times = table.c.sightings if self._whole_rows else table.c.detections
+            chosen = fitting.label_ids
+            kinds = self._kinds(monitor_id=table.c.monitor_id, label_id=key)
+        if self._is_all_of_time:
+            question = select(table.c.quarter, literal(0).label("shift"))
+        else:
+            question = self._within(periods, table, key)
+        question = question.add_columns(table.c.event_id, times.label("times"), *kinds)
+        if chosen:
+            question = question.where(key.in_(chosen))
         if fitting.monitor_ids:
             question = question.where(table.c.monitor_id.in_(fitting.monitor_ids))
         if not fitting.query.stationary:
             question = question.where(table.c.still == 0)
         return question
+
+    @property
+    def _is_all_of_time(self) -> bool:
+        """Whether nothing is asked about times, neither which nor by which."""
+        query = self._fitting.query
+        limited = self._fitting.by_clock or query.since is not None or query.until is not None
+        return not limited and not any(key in _QUARTERS for key in self._by)
+
+    def _within(
+        self, periods: Sequence[Period], table: Table, key: ColumnElement[Any]
+    ) -> Select[Any]:
+        """Every label or name by itself: of each the rows of a period lie together."""
+        self.values["whole"] = json.dumps(
+            [(one.since_ms // QUARTER_MS, one.until_ms // QUARTER_MS, one.shift) for one in periods]
+        )
+        period = each_of("whole", _PERIOD)
+        if table is name_count:
+            every = select(name_count.c.name.label("key")).distinct().subquery()
+        else:
+            every = select(label.c.id.label("key")).subquery()
+        in_period = (table.c.quarter >= period.c.since) & (table.c.quarter < period.c.until)
+        return select(table.c.quarter, period.c.shift).select_from(
+            CrossJoin(CrossJoin(every, period, true()), table, (key == every.c.key) & in_period)
+        )
 
     def _from_rows(self, periods: Sequence[Period]) -> Select[Any]:
         fitting = self._fitting

@@ -6,38 +6,38 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import (
     Connection,
-    Table,
     bindparam,
     func,
     select,
+    text,
 )
 
 from annotator.domain import UNKNOWN_NAME
 from annotator.errors import QueryError
 from annotator.names import stranger_name
-from db.schema import face, label, monitor, name_count
+from db.schema import face, name_count
 
 _WORDS_IN_A_MESSAGE = 20
 
 
 def monitor_ids(connection: Connection, names: Sequence[str]) -> tuple[int, ...]:
     """A name may stand for several monitors. Raises QueryError."""
-    return _ids(connection, monitor, names)
+    return _ids(connection, "monitor", names)
 
 
 def label_ids(connection: Connection, names: Sequence[str]) -> tuple[int, ...]:
     """Raises QueryError."""
-    return _ids(connection, label, names)
+    return _ids(connection, "label", names)
 
 
-def _ids(connection: Connection, table: Table, names: Sequence[str]) -> tuple[int, ...]:
+def _ids(connection: Connection, what: str, names: Sequence[str]) -> tuple[int, ...]:
     if not names:
         return ()
-    rows = connection.execute(select(table.c.id, table.c.name)).all()
+    rows = connection.execute(_EVERY[what]).all()
     known = {row.name for row in rows}
     for name in names:
         if name not in known:
-            raise _no_such(table.name, name, known)
+            raise _no_such(what, name, known)
     return tuple(row.id for row in rows if row.name in names)
 
 
@@ -80,6 +80,10 @@ def _no_such(what: str, name: str, known: Collection[str]) -> QueryError:
     )
 
 
+_EVERY = {
+    "monitor": text("SELECT id, name FROM monitor"),
+    "label": text("SELECT id, name FROM label"),
+}
 _PEOPLE = (
     select(name_count.c.name)
     .where(name_count.c.name != UNKNOWN_NAME)

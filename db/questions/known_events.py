@@ -28,7 +28,8 @@ _NEAREST_EVENTS = 3
 
 
 def events_called(connection: Connection, path: str) -> Sequence[Row[Any]]:
-    """The rows of the events with this path, below their monitor's directory or the root."""
+    """The rows of the events with this path, below their monitor's directory, or below the root by
+    the monitor's directory or its name."""
     called = printable(path).strip("/")
     return connection.execute(_EVENTS_CALLED, {"called": called}).all()
 
@@ -48,15 +49,15 @@ def _no_such_event(connection: Connection, path: str) -> QueryError:
     """There may be a million events: only those beside it in the order of paths are looked at."""
     wanted = printable(path).strip("/")
     near: list[str] = []
-    for row in connection.execute(select(monitor.c.id, monitor.c.directory)).all():
-        inside = wanted.removeprefix(f"{row.directory}/")
+    for row in connection.execute(select(monitor.c.id, monitor.c.name, monitor.c.directory)).all():
+        inside = wanted.removeprefix(f"{row.directory}/").removeprefix(f"{row.name}/")
         beside = {"of_monitor": row.id, "called": inside}
         for statement in (_EVENTS_BEFORE, _EVENTS_AFTER):
             near += [
                 f"{row.directory}/{one}" if inside != wanted else one
                 for one in connection.scalars(statement, beside)
             ]
-    best = difflib.get_close_matches(wanted, near, n=1, cutoff=0)
+    best = difflib.get_close_matches(wanted, near, n=1)
     hint = f"; did you mean {best[0]}?" if best else ""
     return QueryError(
         f"no event {path!r} in the database{hint}", "`annotator events` lists what there is"
@@ -66,7 +67,18 @@ def _no_such_event(connection: Connection, path: str) -> QueryError:
 # Built once, since building a statement takes longer than running it.
 
 _CALLED: ColumnElement[str] = bindparam("called", type_=String)
-_below = monitor.c.directory.concat("/")
+
+
+def _called_below(place: ColumnElement[str]) -> ColumnElement[str]:
+    """What is called without the place, where it begins with that."""
+    below = place.concat("/")
+    return func.iif(
+        func.substr(_CALLED, 1, func.length(below)) == below,
+        func.substr(_CALLED, func.length(below) + 1),
+        _CALLED,
+    )
+
+
 _EVENTS_CALLED: Select[Any] = select(event.c.id, *CAPTURE_COLUMNS).select_from(
     CrossJoin(
         monitor,
@@ -76,11 +88,8 @@ _EVENTS_CALLED: Select[Any] = select(event.c.id, *CAPTURE_COLUMNS).select_from(
             event.c.path.in_(
                 [
                     _CALLED,
-                    func.iif(
-                        func.substr(_CALLED, 1, func.length(_below)) == _below,
-                        func.substr(_CALLED, func.length(_below) + 1),
-                        _CALLED,
-                    ),
+                    _called_below(monitor.c.directory),
+                    _called_below(monitor.c.name),
                     func.iif(monitor.c.directory == _CALLED, "", _CALLED),
                 ]
             ),

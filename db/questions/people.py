@@ -3,142 +3,136 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Connection, Row, ScalarSelect, func, select
 
-from annotator.domain import By, MonitorCount, Order, PersonSummary, Sighting
+from annotator.domain import UNKNOWN_NAME, By, Identity, MonitorCount, PersonSummary, Sighting
 from db.engine import Database
-from db.planning import CrossJoin, each_of
+from db.planning import CrossJoin, each_of, unindexed
 from db.questions.clock import QUARTER_MS
 from db.questions.counts import Source
 from db.questions.fitting import Fitting
-from db.questions.sightings import ask_for_sightings
+from db.questions.sightings import sightings_of_faces
 from db.schema import detection, face, monitor
-from db.values import from_ms
+
+Ends = Mapping[tuple[str, int], Sequence[Sighting]]
+"""Of each person and monitor sightings of which one is the first, and one is the last."""
 
 
 def ask_for_people(database: Database, fitting: Fitting) -> tuple[PersonSummary, ...]:
     """Seen last first."""
-    source = Source(fitting, (By.NAME, By.MONITOR))
+    of_person = defaultdict[str, list[Row[Any]]](list)
     with database.reading() as connection:
-        rows = connection.execute(_grouped(source), source.values).all()
-    by_name: dict[str, list[Row[Any]]] = {}
-    for row in rows:
-        by_name.setdefault(row.called, []).append(row)
-    times = list(fitting.times())
-    found = [
-        person
-        for name, of_name in by_name.items()
-        if (person := _person(database, _only(fitting, name), name, of_name, times)) is not None
-    ]
+        for row in _counts(connection, fitting):
+            of_person[row.called].append(row)
+        ends = _ends(connection, fitting, of_person.values())
+    found = [_person(name, rows, ends) for name, rows in of_person.items()]
     return tuple(sorted(found, key=lambda one: (-one.last.captured_at.timestamp(), one.name)))
 
 
-def _grouped(source: Source) -> Select[Any]:
+def _counts(connection: Connection, fitting: Fitting) -> Sequence[Row[Any]]:
+    """One for each monitor that saw a person."""
+    source = Source(fitting, (By.NAME, By.MONITOR))
     rows = source.rows
-    return (
+    counts = (
         select(
             rows.c.called,
             rows.c.monitor_id,
-            monitor.c.name.label("monitor"),
             func.count(rows.c.event_id.distinct()).label("events"),
             func.sum(rows.c.times).label("faces"),
             func.min(rows.c.quarter).label("first_quarter"),
             func.max(rows.c.quarter).label("last_quarter"),
         )
-        .join(monitor, monitor.c.id == rows.c.monitor_id)
         .group_by(rows.c.called, rows.c.monitor_id)
+        .subquery()
     )
+    question = select(counts, monitor.c.name.label("monitor"))
+    question = question.join(monitor, monitor.c.id == counts.c.monitor_id)
+    return connection.execute(question, source.values).all()
 
 
-def _only(fitting: Fitting, name: str) -> Fitting:
-    """The same question about one person."""
-    if fitting.query.strangers:
-        return replace(fitting, called=name)
-    return replace(fitting, query=replace(fitting.query, names=(name,)))
-
-
-def _person(
-    database: Database,
-    fitting: Fitting,
-    name: str,
-    rows: Sequence[Row[Any]],
-    times: Sequence[tuple[int, int]],
-) -> PersonSummary | None:
-    """None where it was all deleted in between."""
-    with database.reading() as connection:
-        last_ms = _last_by_monitor(connection, fitting, rows, times)
-    begin_ms = min(row.first_quarter for row in rows) * QUARTER_MS
-    first = _first_in(database, fitting, Order.OLDEST, begin_ms, begin_ms + QUARTER_MS)
-    newest_ms = max(last_ms.values(), default=0)
-    last = _first_in(database, fitting, Order.NEWEST, newest_ms, newest_ms + 1)
-    if first is None or last is None:
-        return None
-    counts: dict[str, MonitorCount] = {}
-    for row in rows:
-        if row.monitor_id in last_ms:
-            one = MonitorCount(row.monitor, row.events, row.faces, from_ms(last_ms[row.monitor_id]))
-            counts[row.monitor] = _both(counts[row.monitor], one) if row.monitor in counts else one
-    monitors = sorted(counts.values(), key=lambda one: (-one.events, -one.faces, one.monitor))
+def _person(name: str, rows: Sequence[Row[Any]], ends: Ends) -> PersonSummary:
+    of_monitor = defaultdict[str, list[Row[Any]]](list)
+    for row in rows:  # several monitors may share a name
+        of_monitor[row.monitor].append(row)
+    counts = [
+        MonitorCount(
+            monitor_name,
+            sum(row.events for row in its),
+            sum(row.faces for row in its),
+            max(_when(one) for row in its for one in ends[name, row.monitor_id])[0],
+        )
+        for monitor_name, its in of_monitor.items()
+    ]
+    seen = [one for row in rows for one in ends[name, row.monitor_id]]
     return PersonSummary(
         name=name,
-        events=sum(one.events for one in monitors),
-        faces=sum(one.faces for one in monitors),
-        first=first,
-        last=last,
-        monitors=tuple(monitors),
+        events=sum(one.events for one in counts),
+        faces=sum(one.faces for one in counts),
+        first=min(seen, key=_when),
+        last=max(seen, key=_when),
+        monitors=tuple(sorted(counts, key=lambda one: (-one.events, -one.faces, one.monitor))),
     )
 
 
-def _both(one: MonitorCount, other: MonitorCount) -> MonitorCount:
-    """Of two monitors with the same name."""
-    return MonitorCount(
-        one.monitor,
-        one.events + other.events,
-        one.faces + other.faces,
-        max(one.last_at, other.last_at),
-    )
+def _when(one: Sighting) -> tuple[datetime, int]:
+    return one.captured_at, one.face_id or 0
 
 
-def _last_by_monitor(
-    connection: Connection,
-    fitting: Fitting,
-    rows: Sequence[Row[Any]],
-    times: Sequence[tuple[int, int]],
-) -> dict[int, int]:
-    """When each monitor saw the person last, in ms: somewhere in the last quarter that counts."""
-    within = [
-        (row.monitor_id, max(begin, since_ms), min(begin + QUARTER_MS, until_ms))
-        for row in rows
+def _ends(connection: Connection, fitting: Fitting, people: Iterable[Sequence[Row[Any]]]) -> Ends:
+    """Each last one is somewhere in the last quarter that counts, and the first in the first."""
+    quarters = list[tuple[Row[Any], int, bool]]()
+    for rows in people:
+        begin = min(row.first_quarter for row in rows)
+        quarters += [(row, begin, True) for row in rows if row.first_quarter == begin]
+        quarters += [(row, row.last_quarter, False) for row in rows]
+    times = list(fitting.times())
+    parts = [
+        (
+            None if row.called == UNKNOWN_NAME else row.called,
+            *(row.monitor_id, max(begin_ms, since_ms), min(begin_ms + QUARTER_MS, until_ms)),
+            is_first,
+        )
+        for row, quarter, is_first in quarters
         for since_ms, until_ms in times
-        if since_ms < (begin := row.last_quarter * QUARTER_MS) + QUARTER_MS and begin < until_ms
+        if since_ms < (begin_ms := quarter * QUARTER_MS) + QUARTER_MS and begin_ms < until_ms
     ]
-    part = each_of("parts", ("monitor_id", "since", "until"))
-    in_part = (fitting.time() >= part.c.since) & (fitting.time() < part.c.until)
-    is_it = (detection.c.id == face.c.detection_id) & (detection.c.monitor_id == part.c.monitor_id)
-    question = (
-        select(part.c.monitor_id, func.max(face.c.captured_at).label("last_ms"))
-        .select_from(CrossJoin(CrossJoin(part, face, in_part), detection, is_it))
-        .where(or_(*fitting.choices()), *fitting.others())
-        .group_by(part.c.monitor_id)
-    )
-    found = connection.execute(question, {"parts": json.dumps(within)})
-    return {row.monitor_id: row.last_ms for row in found}
+    part = each_of("parts", ("called", "monitor_id", "since", "until", "is_first"))
+    first = _face_of(part, fitting, face.c.captured_at.asc(), face.c.id.asc())
+    last = _face_of(part, fitting, face.c.captured_at.desc(), face.c.id.desc())
+    found = connection.execute(
+        select(part.c.called, part.c.monitor_id, func.iif(part.c.is_first, first, last)),
+        {"parts": json.dumps(parts)},
+    ).all()
+    sightings = sightings_of_faces(connection, [face_id for *_, face_id in found])
+    ends = defaultdict[tuple[str, int], list[Sighting]](list)
+    for called, monitor_id, face_id in found:
+        if face_id is not None:
+            ends[called or UNKNOWN_NAME, monitor_id].append(sightings[face_id])
+    return ends
 
 
-def _first_in(
-    database: Database, fitting: Fitting, order: Order, since_ms: int, until_ms: int
-) -> Sighting | None:
-    """The first in this order between two times that fits."""
-    query, since, until = fitting.query, from_ms(since_ms), from_ms(until_ms)
-    within = replace(
-        query,
-        since=since if query.since is None else max(since, query.since),
-        until=until if query.until is None else min(until, query.until),
-        order=order,
-        limit=1,
+def _face_of(part: CTE, fitting: Fitting, *order: ColumnElement[Any]) -> ScalarSelect[int]:
+    """The first face of a part in this order that fits."""
+    return (
+        select(face.c.id)
+        .select_from(CrossJoin(face, detection, detection.c.id == face.c.detection_id))
+        .where(
+            # NULL for nobody known, whose faces have no name.
+            face.c.name.is_not_distinct_from(part.c.called),
+            unindexed(face.c.verdict).in_([str(Identity.KNOWN), str(Identity.UNKNOWN)]),
+            face.c.captured_at >= part.c.since,
+            face.c.captured_at < part.c.until,
+            unindexed(detection.c.monitor_id) == part.c.monitor_id,
+            fitting.any_choice(),
+            *fitting.others(),
+        )
+        .order_by(*order)
+        .limit(1)
+        .correlate(part)
+        .scalar_subquery()
     )
-    return next(ask_for_sightings(database, replace(fitting, query=within)), None)

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the statements are put together from constants
 """Single sightings, as values."""
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Row, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, FromClause, Row, Select, bindparam, func, or_, select, text
 
 from annotator.domain import BoundingBox, Order, Sighting
 from db.engine import Database
 from db.keys import STAYS
 from db.questions.fitting import Fitting
-from db.questions.walking import DETECTIONS_FIRST, ORDER_COLUMNS, begin_with, times_of, walk
+from db.questions.walking import DETECTIONS_FIRST, begin_with, times_of, walk
 from db.schema import detection, event, face, label, monitor
 from db.values import file_name_of, from_ms
 
@@ -22,32 +23,30 @@ MOST_AT_ONCE = 1000
 """Detections that `ask_for_sightings_since` looks through, and the best ones that are read, at
 once."""
 
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
+SIGHTING = """
+    detection.captured_at, detection.stay, detection.id AS detection_id, face.id AS face_id,
+    detection.event_id, monitor.name, monitor.directory, event.path, event.frame_format,
+    detection.frame, detection.file_name, label.name, detection.class_id, detection.score,
+    detection.xmin, detection.ymin, detection.xmax, detection.ymax,
+    face.xmin, face.ymin, face.xmax, face.ymax,
+    face.name, face.probability, face.verdict, face.stranger
+"""
+"""All of a sighting, in the order of `sighting_from`; as text, since SQLAlchemy takes longer to put
+so many columns into words than SQLite for most answers."""
+
+OF_DETECTION = """
+    CROSS JOIN label ON label.id = detection.label_id
+    CROSS JOIN event ON event.id = detection.event_id
+    CROSS JOIN monitor ON monitor.id = detection.monitor_id
+"""
+"""What `SIGHTING` needs besides the detection and its face."""
 
 
 @lru_cache(maxsize=4)
 def sightings_of(begin: FromClause) -> Select[Any]:
-    """All of a sighting, from detections with their faces, in the order of `sighting_from`."""
+    """`SIGHTING`, from detections with their faces."""
     return (
-        select(
-            *ORDER_COLUMNS,
-            detection.c.event_id,
-            monitor.c.name,
-            monitor.c.directory,
-            event.c.path,
-            event.c.frame_format,
-            detection.c.frame,
-            detection.c.file_name,
-            label.c.name,
-            detection.c.class_id,
-            detection.c.score,
-            *(detection.c[side] for side in _SIDES),
-            *(face.c[side] for side in _SIDES),
-            face.c.name,
-            face.c.probability,
-            face.c.verdict,
-            face.c.stranger,
-        )
+        select(text(SIGHTING))
         .select_from(begin)
         .join(label, label.c.id == detection.c.label_id)
         .join(event, event.c.id == detection.c.event_id)
@@ -68,10 +67,9 @@ def ask_for_sightings(database: Database, fitting: Fitting) -> Iterator[Sighting
 def _best_first(database: Database, fitting: Fitting) -> Iterator[Sighting]:
     """Sorted as a whole, so the ids first; the rest is read as it is asked for."""
     detection_ids, face_ids = array("q"), array("q")
-    spans = times_of(fitting)
     ids = (
         select(detection.c.id, func.coalesce(face.c.id, 0))
-        .select_from(begin_with(fitting, spans))
+        .select_from(begin_with(fitting))
         .where(or_(*fitting.choices()), *fitting.others())
         .order_by(
             detection.c.score.desc(),
@@ -81,11 +79,11 @@ def _best_first(database: Database, fitting: Fitting) -> Iterator[Sighting]:
         )
         .limit(fitting.query.limit)
     )
-    if spans is None:
+    if not fitting.by_clock:
         ids = ids.where(*fitting.since_until())
     with database.reading() as connection:
         streamed = connection.execution_options(yield_per=MOST_AT_ONCE)
-        for detection_id, face_id in streamed.execute(ids, {"spans": spans} if spans else {}):
+        for detection_id, face_id in streamed.execute(ids, times_of(fitting)):
             detection_ids.append(detection_id)
             face_ids.append(face_id)
     wanted = func.json_each(bindparam("ids")).table_valued("value")
@@ -102,6 +100,12 @@ def _best_first(database: Database, fitting: Fitting) -> Iterator[Sighting]:
             rows = connection.execute(by_id, {"ids": json.dumps([one for one, _ in places])}).all()
         found = {(row.detection_id, row.face_id or 0): row for row in rows}
         yield from (sighting_from(found[place]) for place in places if place in found)
+
+
+def sightings_of_faces(connection: Connection, face_ids: Sequence[int]) -> dict[int, Sighting]:
+    """By the face's id."""
+    rows = connection.execute(_OF_FACES, {"ids": json.dumps(face_ids)}).all()
+    return {row.face_id: sighting_from(row) for row in rows}
 
 
 def newest_mark(connection: Connection) -> int:
@@ -154,28 +158,41 @@ def sighting_from(row: Row[Any]) -> Sighting:
         label_name,
         class_id,
         score,
-        *sides,
+        xmin,
+        ymin,
+        xmax,
+        ymax,
+        *face_sides,
         name,
         probability,
         verdict,
         stranger,
     ) = columns
     file_name = file_name or file_name_of(frame_format, frame)
-    return Sighting(
-        captured_at=from_ms(captured_ms),
-        monitor=monitor_name,
-        event=event_path,
-        frame=frame,
-        label=label_name,
-        class_id=class_id,
-        score=score,
-        box=BoundingBox(*sides[:4]),
-        path="/".join(filter(None, (directory, event_path, file_name))),
-        face_box=None if face_id is None else BoundingBox(*sides[4:]),
-        name=name,
-        probability=probability,
-        verdict=verdict,
-        stay=None if stay is None else STAYS[stay],
-        stranger=stranger,
-        face_id=face_id,
+    return Sighting(  # by place, as the columns
+        from_ms(captured_ms),
+        monitor_name,
+        event_path,
+        frame,
+        label_name,
+        class_id,
+        score,
+        BoundingBox(xmin, ymin, xmax, ymax),
+        "/".join(filter(None, (directory, event_path, file_name))),
+        None if face_id is None else BoundingBox(*face_sides),
+        name,
+        probability,
+        verdict,
+        None if stay is None else STAYS[stay],
+        stranger,
+        face_id,
     )
+
+
+_OF_FACES = text(f"""
+    SELECT {SIGHTING}
+    FROM json_each(:ids) AS wanted
+    CROSS JOIN face ON face.id = wanted.value
+    CROSS JOIN detection ON detection.id = face.detection_id
+    {OF_DETECTION}
+""")

@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    func,
+    tuple_,
+)
 
 from db.engine import Database
 from db.planning import CrossJoin, each_of, unindexed
 from db.questions.fitting import Fitting
 from db.schema import detection, face
+from db.values import to_ms
 
 FIRST_ROWS, MOST_ROWS = 200, 2000
 """So many are read at first, and later; many are never needed, as with `| head`."""
@@ -26,6 +38,15 @@ FIRST_SPANS, MOST_SPANS = 4, 64
 """The same for parts of days, the rows of which are sorted."""
 
 _FETCHED_AT_ONCE = 200
+
+_BEFORE_ALL, _AFTER_ALL = -(2**63), 2**63 - 1
+"""The least and the greatest number that SQLite knows."""
+
+Span = tuple[int, int]
+"""From a time until just before another, in milliseconds."""
+
+Place = tuple[int, ...]
+"""Where a row stands in the order, as numbers that grow from the oldest to the newest."""
 
 Choose = Callable[[FromClause], Select[Any]]
 """What to select, with `ORDER_COLUMNS`, from the detections with their faces."""
@@ -42,76 +63,102 @@ def walk(
     database: Database, fitting: Fitting, choose: Choose, limit: int | None
 ) -> Iterator[Row[Any]]:
     """The rows of `choose` that fit, by time. Without limit all."""
-    left = limit
+    questions, left = _questions(fitting, choose), limit
     for spans in _parts(fitting):
-        after: Row[Any] | None = None
+        read: Place | None = None
         size = FIRST_ROWS
         while left is None or left > 0:
             at_once = size if left is None else min(size, left)
+            values = {"at_once": at_once, **_values(fitting, spans, read)}
             with database.reading() as connection:
-                rows = _read(connection, fitting, choose, spans, after, at_once)
+                rows = _read(connection, questions, values, fitting)
             yield from rows
             if left is not None:
                 left -= len(rows)
             if len(rows) < at_once:
                 break
-            after, size = rows[-1], min(MOST_ROWS, 3 * size)
+            read, size = _place(fitting)(rows[-1]), min(MOST_ROWS, 4 * size)
         if left == 0:
             return
 
 
-def _parts(fitting: Fitting) -> Iterator[str | None]:
-    """The parts of days that are asked for, some at a time, as JSON; None for no such thing."""
+def _parts(fitting: Fitting) -> Iterator[Sequence[Span]]:
+    """The times that are asked for, some at a time where they are parts of days."""
     if not fitting.by_clock:
-        yield None
+        since, until = fitting.query.since, fitting.query.until
+        since_ms = _BEFORE_ALL if since is None else to_ms(since)
+        yield [(since_ms, _AFTER_ALL if until is None else to_ms(until))]
         return
     times = fitting.times()
     if not fitting.newest_first:
         times = reversed(list(times))
     size = FIRST_SPANS
     while some := list(islice(times, size)):
-        yield json.dumps(some)
+        yield some
         size = min(MOST_SPANS, 4 * size)
+
+
+def _questions(fitting: Fitting, choose: Choose) -> list[Select[Any]]:
+    """One for each choice, with the parameters of `_values` and `at_once`.
+
+    They are the same for every reading: SQLAlchemy takes longer to put a new statement into words
+    than SQLite for most answers.
+    """
+    columns = _place_columns(fitting)
+    read = [bindparam(f"read_{number}", type_=Integer) for number in range(len(columns))]
+    # The time alone mostly tells, and to put the whole place together takes SQLite a while.
+    after = operator.lt if fitting.newest_first else operator.gt
+    is_later = after(columns[0], read[0]) | after(tuple_(*columns), tuple_(*read))
+    question = choose(begin_with(fitting)).where(*fitting.others(), is_later)
+    if not fitting.by_clock:
+        time = fitting.time()
+        question = question.where(time >= bindparam("since"), time < bindparam("until"))
+    question = question.order_by(*_order_by(fitting)).limit(bindparam("at_once"))
+    return [question.where(choice) for choice in fitting.choices()]
+
+
+def _values(fitting: Fitting, spans: Sequence[Span], read: Place | None) -> dict[str, Any]:
+    """What of the spans comes after the row that was read last; None before the first."""
+    if read is None:
+        read = (_AFTER_ALL if fitting.newest_first else _BEFORE_ALL,) * len(_place_columns(fitting))
+    elif fitting.newest_first:
+        spans = [(since, min(until, read[0] + 1)) for since, until in spans if since <= read[0]]
+    else:
+        spans = [(max(since, read[0]), until) for since, until in spans if read[0] < until]
+    values: dict[str, Any] = {f"read_{number}": part for number, part in enumerate(read)}
+    if fitting.by_clock:
+        return {**values, "spans": json.dumps(spans)}
+    ((since, until),) = spans
+    return {**values, "since": since, "until": until}
 
 
 def _read(
     connection: Connection,
+    questions: Sequence[Select[Any]],
+    values: Mapping[str, Any],
     fitting: Fitting,
-    choose: Choose,
-    spans: str | None,
-    after: Row[Any] | None,
-    at_once: int,
-) -> list[Row[Any]]:
+) -> Sequence[Row[Any]]:
     """The next rows in order: of each choice as many, and of these the first."""
-    question = (
-        choose(begin_with(fitting, spans))
-        .where(*fitting.others(), *_later(fitting, spans, after))
-        .order_by(*_order_by(fitting, spans))
-        .limit(at_once)
-    )
-    values = {} if spans is None else {"spans": spans}
-    results = [
-        connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(
-            question.where(choice), values
-        )
-        for choice in fitting.choices()
-    ]
-    merged = heapq.merge(*results, key=_key(fitting), reverse=fitting.newest_first)
-    rows = list(islice(_each_once(merged), at_once))
+    if len(questions) == 1:
+        return connection.execute(questions[0], values).all()
+    streamed = connection.execution_options(yield_per=_FETCHED_AT_ONCE)
+    results = [streamed.execute(question, values) for question in questions]
+    merged = heapq.merge(*results, key=_place(fitting), reverse=fitting.newest_first)
+    rows = list(islice(_each_once(merged), values["at_once"]))
     for result in results:
         result.close()
     return rows
 
 
-def times_of(fitting: Fitting) -> str | None:
-    """All parts of days that are asked for, as JSON; None for no such thing."""
-    return json.dumps(list(fitting.times())) if fitting.by_clock else None
+def times_of(fitting: Fitting) -> dict[str, str]:
+    """All parts of days that are asked for, as the parameter that `begin_with` needs."""
+    return {"spans": json.dumps(list(fitting.times()))} if fitting.by_clock else {}
 
 
-def begin_with(fitting: Fitting, spans: str | None) -> FromClause:
-    """Detections with their faces, or faces with their detections; with spans, looked up for each
-    of them."""
-    if spans is None:
+def begin_with(fitting: Fitting) -> FromClause:
+    """Detections with their faces, or faces with their detections; where parts of days are asked
+    for, looked up for each of them."""
+    if not fitting.by_clock:
         return FACES_FIRST if fitting.by_face else DETECTIONS_FIRST
     span = each_of("spans", ("since", "until"))
     in_span = (fitting.time() >= span.c.since) & (fitting.time() < span.c.until)
@@ -141,46 +188,38 @@ def _order(fitting: Fitting) -> list[ColumnElement[Any]]:
     return [detection.c.captured_at, detection.c.stay, detection.c.id, face.c.id]
 
 
-def _order_by(fitting: Fitting, spans: str | None) -> Iterator[ColumnElement[Any]]:
+def _order_by(fitting: Fitting) -> Iterator[ColumnElement[Any]]:
     time, *rest = _order(fitting)
     # Within spans the index has no order to give, and must not seem to.
-    for column in (time if spans is None else unindexed(time), *rest):
+    for column in (unindexed(time) if fitting.by_clock else time, *rest):
         downwards = fitting.newest_first != (column is detection.c.stay)
         yield column.desc() if downwards else column.asc()
 
 
-def _key(fitting: Fitting) -> Callable[[Row[Any]], tuple[int, ...]]:
+def _place_columns(fitting: Fitting) -> list[ColumnElement[Any]]:
+    """A `Place`; the times that are asked for tell the index more."""
     if fitting.by_face:
-        return lambda row: (row.captured_at, row.face_id)
-    return _detection_key
-
-
-def _detection_key(row: Row[Any]) -> tuple[int, ...]:
-    """Upwards, the oldest first; NULL counts as less than any stay."""
-    stay = -1 if row.stay is None else row.stay
-    return row.captured_at, -stay, row.detection_id, row.face_id or 0
-
-
-def _later(
-    fitting: Fitting, spans: str | None, after: Row[Any] | None
-) -> Iterator[ColumnElement[bool]]:
-    """The time that is asked for, and nothing up to a row that was read."""
-    if spans is None:
-        yield from fitting.since_until()
-    if after is None:
-        return
-    time = fitting.time()
-    yield time <= after.captured_at if fitting.newest_first else time >= after.captured_at
-    columns: Sequence[ColumnElement[Any]] = [
-        detection.c.captured_at,
+        return [unindexed(face.c.captured_at), face.c.id]
+    return [
+        unindexed(detection.c.captured_at),
         -func.coalesce(detection.c.stay, -1),
         detection.c.id,
         func.coalesce(face.c.id, 0),
     ]
-    if fitting.by_face:
-        columns = [unindexed(face.c.captured_at), unindexed(face.c.id)]
-    read = tuple_(*_key(fitting)(after))
-    yield tuple_(*columns) < read if fitting.newest_first else tuple_(*columns) > read
+
+
+def _place(fitting: Fitting) -> Callable[[Row[Any]], Place]:
+    return _face_place if fitting.by_face else _detection_place
+
+
+def _face_place(row: Row[Any]) -> Place:
+    return row.captured_at, row.face_id
+
+
+def _detection_place(row: Row[Any]) -> Place:
+    """NULL counts as less than any stay."""
+    stay = -1 if row.stay is None else row.stay
+    return row.captured_at, -stay, row.detection_id, row.face_id or 0
 
 
 def _each_once(rows: Iterator[Row[Any]]) -> Iterator[Row[Any]]:

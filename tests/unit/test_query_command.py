@@ -14,13 +14,14 @@ from annotator.cli.main import cli
 from db.engine import open_database
 from db.store import SqlStore
 from tests.contracts.backlog import CAR, annotation, captures, event, stationary_at
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def database(databases: Databases, tmp_path: Path) -> Path:
     """A car stands for 30 captures and is gone for the next three."""
-    path = tmp_path / "annotator.sqlite"
+    path = databases.put(tmp_path / "annotator.sqlite")
     with open_database(path, forbidden_root=None) as database:
         store = SqlStore(database, ManualClock(), stationary_at)
         every = captures(event(), *range(1, 34))

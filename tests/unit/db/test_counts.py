@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,13 +21,14 @@ from annotator.domain import (
     Stay,
     Tag,
 )
-from db.engine import Database, open_database
+from db.engine import Database
 from db.face_book import SqlFaceBook
 from db.keys import STAYS
 from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import BLURRED, CAR, NOON, annotation, captures, detection, event
 from tests.contracts.faces import face, known
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 
 RECOUNTED = {
@@ -154,14 +153,11 @@ def differences(path: Path) -> dict[str, set[tuple[object, ...]]]:
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_history(migrated: Path, history: list[Step]) -> None:
-    with TemporaryDirectory() as scratch:
-        path = Path(scratch) / "annotator.sqlite"
-        shutil.copyfile(migrated, path)
-        with open_database(path, forbidden_root=None) as database:
-            for step in history:
-                step(database)
-                assert not differences(path)
+def test_any_history(databases: Databases, history: list[Step]) -> None:
+    with databases.fresh() as database:
+        for step in history:
+            step(database)
+            assert not differences(database.path)
 
 
 def test_what_stands_still_is_counted_by_itself(database: Database) -> None:

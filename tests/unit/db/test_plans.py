@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -48,6 +47,7 @@ from tests.contracts.backlog import (
 )
 from tests.contracts.faces import annotation as seen_with
 from tests.contracts.faces import face as face_of
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 
 SINCE, UNTIL = NOON, NOON + timedelta(days=1)
@@ -81,7 +81,7 @@ class Planner:
         """Of every SELECT since the last call."""
         noted, self.statements = self.statements, []
         for sql, values in noted:
-            if sql.startswith(("SELECT", "WITH")):
+            if sql.lstrip().startswith(("SELECT", "WITH")):
                 yield self.plan(sql, values)
 
     def plans_in_order(self) -> list[list[str]]:
@@ -103,10 +103,9 @@ class Planner:
 
 
 @pytest.fixture(scope="module")
-def seen_before(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def seen_before(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with something in it; not to be changed."""
-    path = tmp_path_factory.mktemp("seen") / "annotator.sqlite"
-    shutil.copyfile(migrated, path)
+    path = databases.put(tmp_path_factory.mktemp("seen") / "annotator.sqlite")
     people = [face(Identity.KNOWN, "Anna"), face(Identity.KNOWN, "Bob")]
     seen = [detection("person", 0.5, people), detection("cat")]
     every = captures(event(0, "Door"), 1, 2) + captures(event(0, "Hall"), 1, 2)
@@ -117,10 +116,8 @@ def seen_before(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture
-def database(seen_before: Path, tmp_path: Path) -> Iterator[Database]:
-    path = tmp_path / "annotator.sqlite"
-    shutil.copyfile(seen_before, path)
-    with open_database(path, forbidden_root=None) as database:
+def database(databases: Databases, seen_before: Path) -> Iterator[Database]:
+    with databases.fresh(seen_before) as database:
         yield database
 
 
@@ -242,8 +239,9 @@ def test_counting_reads_the_counts(
         queries.stats(question, [by])
     plans = [plan for plan in planner.plans() if any("_count" in step for step in plan)]
     assert len(plans) >= len(By)
+    all_there_is = {"label_count"} if question == CaptureQuery() else set()
     for plan in plans:
-        assert not {"detection", "face", "label_count"} & scanned(plan), plan
+        assert not {"detection", "face", "label_count"} & scanned(plan) - all_there_is, plan
         names_found = [step for step in plan if step.startswith("SCAN name_count")]
         assert len(names_found) <= 1, "the names there are"
 
@@ -328,7 +326,8 @@ def test_what_is_pruned_is_looked_up_by_index(database: Database, planner: Plann
         gone_days=1,
     )
     pruning = SqlPruning(database, clock, lambda name: rules)
-    assert {one.what for one in pruning.expected()} >= {What.DETECTIONS, What.EMPTY, What.EVENTS}
+    expected = {one.what for turn in pruning.expected() for one in turn.pruned}
+    assert expected >= {What.DETECTIONS, What.EMPTY, What.EVENTS}
     planner.statements.clear()
     assert len(list(pruning.turns())) > 3
     for sql, values in planner.statements:

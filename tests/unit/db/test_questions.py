@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import islice
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,11 +22,12 @@ from annotator.domain import (
     Order,
 )
 from annotator.errors import QueryError
-from db.engine import Database, open_database, open_read_only
+from db.engine import Database, open_read_only
 from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import BLURRED, annotation, captures, detection, event
 from tests.contracts.faces import face
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 from tests.fakes.memory_store import MemoryQueries, MemoryStore
 
@@ -103,7 +101,7 @@ KEYS = st.lists(st.sampled_from(By), min_size=1, max_size=2, unique=True)
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_the_database_answers_as_one_who_looks_at_everything(
-    migrated: Path,
+    databases: Databases,
     local_zone: Callable[[str], None],
     past: list[Annotation],
     questions: list[tuple[CaptureQuery, list[By]]],
@@ -112,38 +110,34 @@ def test_the_database_answers_as_one_who_looks_at_everything(
     memory = MemoryStore(ManualClock())
     memory.record(past, [])
     expected = MemoryQueries(memory)
-    with TemporaryDirectory() as scratch:
-        path = Path(scratch) / "annotator.sqlite"
-        shutil.copyfile(migrated, path)
-        with open_database(path, forbidden_root=None) as database:
-            SqlStore(database, ManualClock()).record(past, [])
-            found = SqlQueries(database)
-            for query, by in questions:
-                assert list(found.sightings(query)) == list(expected.sightings(query))
-                assert found.count(query) == expected.count(query)
-                assert list(found.events(query)) == list(expected.events(query))
-                assert list(found.empty_events(query)) == list(expected.empty_events(query))
-                assert found.people(query) == expected.people(query)
-                assert found.stats(query, by) == expected.stats(query, by)
-                best = replace(query, order=Order.BEST)
-                scores = [one.score for one in found.sightings(best)]
-                assert scores == [one.score for one in expected.sightings(best)]
-                fresh, _ = found.sightings_since(query, 0)
-                assert sorted(fresh, key=str) == sorted(
-                    expected.sightings_since(query, 0)[0], key=str
-                )
+    with databases.fresh() as database:
+        SqlStore(database, ManualClock()).record(past, [])
+        found = SqlQueries(database)
+        for query, by in questions:
+            assert list(found.sightings(query)) == list(expected.sightings(query))
+            assert found.count(query) == expected.count(query)
+            assert list(found.events(query)) == list(expected.events(query))
+            assert list(found.empty_events(query)) == list(expected.empty_events(query))
+            assert found.people(query) == expected.people(query)
+            assert found.stats(query, by) == expected.stats(query, by)
+            best = replace(query, order=Order.BEST)
+            scores = [one.score for one in found.sightings(best)]
+            assert scores == [one.score for one in expected.sightings(best)]
+            fresh, _ = found.sightings_since(query, 0)
+            assert sorted(fresh, key=str) == sorted(expected.sightings_since(query, 0)[0], key=str)
 
 
-@pytest.fixture
-def many(database: Database) -> SqlQueries:
+@pytest.fixture(scope="module")
+def many(databases: Databases) -> Iterator[SqlQueries]:
     """More than is read at once, with captures that were taken in the same moment."""
     people = [detection(score=n / 8, faces=[face("Anna"), face(None, x=300)]) for n in range(4)]
     every = [
         annotation(one, *people, detection("cat"), captured_at=BEGIN + timedelta(minutes=n // 30))
         for n, one in enumerate(captures(event(), *range(300)))
     ]
-    SqlStore(database, ManualClock()).record(every, [])
-    return SqlQueries(database)
+    with databases.fresh() as database:
+        SqlStore(database, ManualClock()).record(every, [])
+        yield SqlQueries(database)
 
 
 @pytest.mark.parametrize("order", list(Order))
@@ -252,3 +246,17 @@ def test_the_nearest_event_or_stranger_is_named(
         SqlQueries(database).sightings(query)
     assert hint in str(caught.value)
     assert caught.value.next_step
+
+
+def test_no_event_is_near_to_nonsense(database: Database) -> None:
+    SqlStore(database, ManualClock()).record([annotation(*captures(event(), 1))], [])
+    with pytest.raises(QueryError) as caught:
+        SqlQueries(database).sightings(CaptureQuery(events=("nonsense",)))
+    assert "did you mean" not in str(caught.value)
+
+
+def test_an_event_may_be_called_by_its_monitors_name(database: Database) -> None:
+    (one,) = captures(replace(event(), monitor="Front Door"), 1)
+    SqlStore(database, ManualClock()).record([annotation(one, detection())], [])
+    for called in (event().path, event().directory, f"Front Door/{event().path}"):
+        assert list(SqlQueries(database).sightings(CaptureQuery(events=(called,))))
