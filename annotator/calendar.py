@@ -16,6 +16,7 @@ _CLOCK = re.compile(r"(\d{1,2})(?::?(\d{2}))?")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SEVERAL = {"weekend": (5, 6), "workdays": (0, 1, 2, 3, 4), "weekdays": (0, 1, 2, 3, 4)}
 _DAY = timedelta(days=1)
+_INSTANT = timedelta.resolution
 _ALL_DAY = Hours(time(0), time(0))
 
 
@@ -36,13 +37,12 @@ def spans(
     twice counts both times; one that is left out counts for nothing. No weekday means all.
     """
     hours = hours or _ALL_DAY
-    overnight = _DAY if hours.until <= hours.since else timedelta(0)
     day, first = _local_day(until), _local_day(since) - _DAY
     taken_from = until  # where hours begin and end within an hour that comes twice, days overlap
     while day >= first:
         if not weekdays or day.weekday() in weekdays:
-            begin = max(since, _moment(day, hours.since, last=False))
-            end = min(taken_from, _moment(day + overnight, hours.until, last=True))
+            asked = local_hours(day, hours)
+            begin, end = max(since, asked.since), min(taken_from, asked.until)
             if begin < end:
                 yield Span(begin, end)
                 taken_from = begin
@@ -54,6 +54,15 @@ def spans(
 def local_days(first: date, last: date) -> Span:
     """From the beginning of one local day to the end of another."""
     return Span(_moment(first, time(0), last=False), _moment(last + _DAY, time(0), last=False))
+
+
+def local_hours(day: date, hours: Hours) -> Span:
+    """These hours of a local day, or of the night that begins on it; empty where clocks are put
+    forward over them."""
+    overnight = _DAY if hours.until <= hours.since else timedelta(0)
+    return Span(
+        _moment(day, hours.since, last=False), _moment(day + overnight, hours.until, last=True)
+    )
 
 
 def hours(text: str) -> Hours:
@@ -74,13 +83,15 @@ def _local_day(moment: datetime) -> date:
 
 
 def _moment(day: date, clock: time, *, last: bool) -> datetime:
-    """When a clock on the wall shows this, the first or the last time that it does; where it never
-    does, when it is put forward."""
+    """When a clock on the wall shows this, the first or the last time that it comes to it; where it
+    never does, when it is put forward."""
     naive = datetime.combine(day, clock, tzinfo=None)
     early, late = sorted(naive.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     if late.astimezone().replace(tzinfo=None) != naive:
         return _change(early, late)
-    return late if last else early
+    # Where the clock is put back to this very time it does not come to it a second time.
+    comes_again = (late - _INSTANT).astimezone().replace(tzinfo=None) < naive
+    return late if last and comes_again else early
 
 
 def _change(before: datetime, after: datetime) -> datetime:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from annotator.cli.options import NumberRange
 from annotator.cli.when import DAY, HOURS, WEEKDAYS, WHEN
 from annotator.domain import UNKNOWN_NAME, CaptureQuery, Order
 from annotator.names import stranger_number
 
 if TYPE_CHECKING:
     from annotator.calendar import Span
+    from annotator.domain import Hours
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,10 +36,8 @@ _WHAT = (
     click.option(
         "--stationary", is_flag=True, help="What is only still there, like a parked car, as well."
     ),
-    click.option("--min-score", type=click.FloatRange(0, 1), help="Detections at least this sure."),
-    click.option(
-        "--min-probability", type=click.FloatRange(0, 1), help="Names at least this probable."
-    ),
+    click.option("--min-score", type=NumberRange(0, 1), help="Detections at least this sure."),
+    click.option("--min-probability", type=NumberRange(0, 1), help="Names at least this probable."),
     click.option(
         "--min-box",
         "min_box_px",
@@ -54,7 +54,7 @@ _WHAT = (
 _WHEN = (
     click.option("--since", type=WHEN, help="From then on: 2024-05-01, 3d, 'yesterday 18:00'."),
     click.option("--until", type=WHEN, help="Before then."),
-    click.option("--on", type=DAY, help="That day, week or month: yesterday, 'last friday', may."),
+    click.option("--on", type=DAY, help="All of it: yesterday, 'last night', may, '1-14 august'."),
     click.option("--between", "hours", type=HOURS, help="Those hours: 22:00-06:00."),
     click.option(
         "--weekday", "weekdays", multiple=True, type=WEEKDAYS, help="friday, mon-thu, weekend."
@@ -117,6 +117,7 @@ def query_from(
     if on is not None:
         if since is not None or until is not None:
             raise click.UsageError("--on is a time of its own: leave out --since and --until")
+        on = _with_nights(on, rest.get("hours"))
         since, until = on.since, on.until
     _refuse_empty_time(since, until)
     if unknown:
@@ -137,6 +138,17 @@ def query_from(
         order=Order(order),
         **rest,
     )
+
+
+def _with_nights(on: Span, hours: Hours | None) -> Span:
+    """Of whole days all nights that begin on them, and none that began before, as with weekdays."""
+    from annotator.calendar import Span, local_days, local_hours
+
+    first = on.since.astimezone().date()
+    last = (on.until - timedelta.resolution).astimezone().date()
+    if hours is None or hours.since < hours.until or on != local_days(first, last):
+        return on
+    return Span(local_hours(first, hours).since, local_hours(last, hours).until)
 
 
 def _refuse_empty_time(since: datetime | None, until: datetime | None) -> None:

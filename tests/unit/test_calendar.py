@@ -44,6 +44,11 @@ def test_an_hour_that_comes_twice_counts_twice() -> None:
     assert (one.since, one.until) == (utc(2024, 10, 27, 0), utc(2024, 10, 27, 2))
 
 
+def test_hours_that_end_when_clocks_are_put_back_to_their_end_end_once() -> None:
+    (one,) = spans(Hours(time(1), time(2)), (), utc(2024, 10, 26, 18), utc(2024, 10, 27, 18))
+    assert (one.since, one.until) == (utc(2024, 10, 26, 23), utc(2024, 10, 27, 0))
+
+
 def test_days_that_share_such_an_hour_do_not_overlap() -> None:
     at_two = Hours(time(2), time(2))
     later, earlier = spans(at_two, (), utc(2024, 10, 26, 0), utc(2024, 10, 28, 0))

@@ -29,78 +29,73 @@ def rule(**keys: object) -> NotifyRule:
     return NotifyRule.model_validate({"name": "a rule", "to": ["phone"], **keys})
 
 
-def faces() -> st.SearchStrategy[dict[str, object]]:
-    known = st.fixed_dictionaries(
-        {
-            "name": st.sampled_from(NAMES[:2]),
-            "verdict": st.just("known"),
-            "probability": st.floats(0, 1),
-        }
-    )
-    nobody = st.fixed_dictionaries({"verdict": st.sampled_from(["unknown", "too small", None])})
-    return st.one_of(known, nobody)
-
-
-@st.composite
-def sightings(draw: st.DrawFn) -> Sighting:
-    width, height = draw(st.integers(1, 300)), draw(st.integers(1, 300))
-    return sighting(
-        at=NOON + timedelta(minutes=draw(st.integers(-3000, 3000))),
-        monitor=draw(st.sampled_from(["Door", "Yard"])),
-        label=draw(st.sampled_from(["person", "car", "dog"])),
-        score=draw(st.floats(0, 1)),
-        box=BoundingBox(5, 5, 5 + width, 5 + height),
-        stay=draw(st.sampled_from([None, *Stay])),
-        **draw(faces()),
-    )
+SIDES = st.integers(1, 300)
+KNOWN = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(NAMES[:2]),
+        "verdict": st.just("known"),
+        "probability": st.floats(0, 1),
+    }
+)
+NOBODY = st.fixed_dictionaries({"verdict": st.sampled_from(["unknown", "too small", None])})
+SIGHTINGS = st.builds(
+    lambda face, **seen: sighting(**seen, **face),
+    KNOWN | NOBODY,
+    at=st.integers(-3000, 3000).map(lambda minutes: NOON + timedelta(minutes=minutes)),
+    monitor=st.sampled_from(["Door", "Yard"]),
+    label=st.sampled_from(["person", "car", "dog"]),
+    score=st.floats(0, 1),
+    box=st.builds(lambda width, height: BoundingBox(5, 5, 5 + width, 5 + height), SIDES, SIDES),
+    stay=st.sampled_from([None, *Stay]),
+)
 
 
 def is_news(seen: Sighting) -> bool:
     return seen.stay in (None, Stay.ARRIVED)
 
 
-@given(sightings())
+@given(SIGHTINGS)
 def test_a_rule_without_filters_means_all_that_is_news(seen: Sighting) -> None:
     assert means(rule(), seen) == is_news(seen)
 
 
-@given(sightings(), st.lists(st.sampled_from(["person", "car", "cat"])))
+@given(SIGHTINGS, st.lists(st.sampled_from(["person", "car", "cat"])))
 def test_labels(seen: Sighting, labels: list[str]) -> None:
     fits = not labels or seen.label in labels
     assert means(rule(labels=labels), seen) == (is_news(seen) and fits)
 
 
-@given(sightings(), st.lists(st.sampled_from(["Door", "Gate"])))
+@given(SIGHTINGS, st.lists(st.sampled_from(["Door", "Gate"])))
 def test_monitors(seen: Sighting, monitors: list[str]) -> None:
     fits = not monitors or seen.monitor in monitors
     assert means(rule(monitors=monitors), seen) == (is_news(seen) and fits)
 
 
-@given(sightings(), st.lists(st.sampled_from(NAMES), min_size=1))
+@given(SIGHTINGS, st.lists(st.sampled_from(NAMES), min_size=1))
 def test_names_and_the_unknown(seen: Sighting, names: list[str]) -> None:
     who = seen.name if seen.name else ("unknown" if seen.verdict == "unknown" else "nobody")
     assert means(rule(names=names), seen) == (is_news(seen) and who in names)
 
 
-@given(sightings(), st.floats(0, 1))
+@given(SIGHTINGS, st.floats(0, 1))
 def test_min_score(seen: Sighting, limit: float) -> None:
     assert means(rule(min_score=limit), seen) == (is_news(seen) and seen.score >= limit)
 
 
-@given(sightings(), st.floats(0.01, 1))
+@given(SIGHTINGS, st.floats(0.01, 1))
 def test_min_probability_wants_somebody_known(seen: Sighting, limit: float) -> None:
     fits = seen.probability is not None and seen.probability >= limit
     assert means(rule(min_probability=limit), seen) == (is_news(seen) and fits)
 
 
-@given(sightings(), st.integers(0, 300), st.integers(1, 300))
+@given(SIGHTINGS, st.integers(0, 300), st.integers(1, 300))
 def test_box_size_is_the_shorter_side(seen: Sighting, least: int, most: int) -> None:
     fits = least <= min(seen.box.width, seen.box.height) <= most
     found = means(rule(min_box_px=least, max_box_px=most), seen)
     assert found == (is_news(seen) and fits)
 
 
-@given(sightings(), st.integers(0, 1439), st.integers(0, 1439))
+@given(SIGHTINGS, st.integers(0, 1439), st.integers(0, 1439))
 def test_hours_are_by_the_local_clock(seen: Sighting, since: int, until: int) -> None:
     hours = "-".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in (since, until))
     local = seen.captured_at.astimezone()
@@ -109,7 +104,7 @@ def test_hours_are_by_the_local_clock(seen: Sighting, since: int, until: int) ->
     assert means(rule(hours=hours), seen) == (is_news(seen) and inside)
 
 
-@given(sightings(), st.sets(st.sampled_from(["mon", "tue", "wed", "thu"])))
+@given(SIGHTINGS, st.sets(st.sampled_from(["mon", "tue", "wed", "thu"])))
 def test_a_night_counts_for_the_day_on_which_it_begins(seen: Sighting, days: set[str]) -> None:
     local = seen.captured_at.astimezone()
     at_night = local.hour >= 22 or local.hour < 6
