@@ -43,7 +43,8 @@ class Child(Generic[Message]):
     It runs in a session of its own: Ctrl-C in a terminal reaches the parent only. `greeting` is the
     first message that it finds in the pipe; `decode` checks what it says, with ValueError. Told to
     stop, it has `stop_grace_s` to do so. What it says on stderr goes where the parent's does, or to
-    the file `stderr`.
+    the file `stderr`; it has no stdout, which would stay open as long as the child is stuck, and
+    whoever reads the parent's would wait.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Child(Generic[Message]):
                 [*command, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 start_new_session=True,
             )

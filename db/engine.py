@@ -17,7 +17,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, inspect, select
 
 from annotator.errors import DatabaseError
-from db.place import mountinfo_of_this_process, refuse_bad_place
+from db.place import mounts_now, refuse_bad_place, require_database
 from db.schema import SCHEMA_VERSION, alembic_version
 from db.translate import database_errors
 
@@ -37,7 +37,11 @@ WAL_LIMIT_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open database; usable from several threads, not across a fork."""
+    """An open database; usable from several threads, not across a fork.
+
+    Whoever reads or writes has a connection of its own meanwhile, and never waits for one: one
+    Database serves all threads of a process.
+    """
 
     path: Path
     engine: Engine
@@ -78,7 +82,7 @@ def open_database(
     """
     _check_sqlite()
     path = path.absolute()
-    refuse_bad_place(path, forbidden_root, mountinfo_of_this_process())
+    refuse_bad_place(path, forbidden_root, mounts_now())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -127,11 +131,7 @@ def open_read_only(path: Path) -> Database:
     """
     _check_sqlite()
     path = path.absolute()
-    if not path.exists():
-        raise DatabaseError(
-            f"there is no database at {path}",
-            "run `annotator watch` or `annotator backfill` first, or name another with --database",
-        )
+    require_database(path)
     uri = f"file:{quote(str(path))}?mode=ro"
     try:
         return _checked_reader(path, uri)
@@ -224,7 +224,11 @@ def _engine(uri: str, prepare: Callable[[sqlite3.Connection], None]) -> Engine:
             raise
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+    # As many connections as are asked for at a time. The one used last comes first: what it has
+    # read is still true unless somebody else wrote.
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, max_overflow=-1, pool_use_lifo=True
+    )
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from annotator.child import Child, ChildLost
+from annotator.app.patience import Busy, Patience
+from annotator.child import Child
 from annotator.errors import StoreUnavailable
 from annotator.nvr.presence import Presence
 from annotator.wire import MAX_MESSAGE_BYTES, StoreLost
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 ASKED_AT_ONCE = 100
 """Directories; each costs a network mount a round trip or several."""
-LOOK_S = 0.5
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Found:
     kind: Literal["found"] = "found"
 
 
-Reply = Found | StoreLost
+Reply = Found | Busy | StoreLost
 
 
 def count_for(
@@ -84,9 +84,7 @@ class Census:
     """The parent's side: asks one child, and gives it up when it is silent for `stall_s`."""
 
     def __init__(self, child: Child[Reply], clock: Clock, stall_s: float) -> None:
-        self._child = child
-        self._clock = clock
-        self._stall_s = stall_s
+        self._patience: Patience[Found] = Patience(child, clock, stall_s)
 
     def presences(
         self, directories: Iterable[str], stopped: Callable[[], bool]
@@ -96,36 +94,16 @@ class Census:
         Raises StoreUnavailable where the store is lost, is another one, or does not answer.
         """
         for some in _chunks(directories, ASKED_AT_ONCE):
-            try:
-                self._child.send(_questions().dump_json(Question(tuple(some))))
-                reply = self._reply(stopped)
-            except ChildLost as lost:
-                raise StoreUnavailable(
-                    f"the process that looks at the store {lost}", "try again"
-                ) from lost
+            question = _questions().dump_json(Question(tuple(some)))
+            reply = self._patience.ask(question, stopped)
             if reply is None:
                 return
-            if isinstance(reply, StoreLost):
-                raise StoreUnavailable(reply.message, reply.next_step)
             if len(reply.presences) != len(some):
                 raise StoreUnavailable("the store's answer is not one to the question", "try again")
             yield from reply.presences
 
     def close(self) -> None:
-        self._child.kill()
-
-    def _reply(self, stopped: Callable[[], bool]) -> Reply | None:
-        silent_since_s = self._clock.monotonic()
-        while not stopped():
-            if wait([self._child.connection], LOOK_S):
-                for reply in self._child.messages(most=1):
-                    return reply
-            if self._clock.monotonic() - silent_since_s >= self._stall_s:
-                raise StoreUnavailable(
-                    f"the store has not answered for {self._stall_s:g} s",
-                    "see `annotator status`, and try again once it is back",
-                )
-        return None
+        self._patience.close()
 
 
 def encode_order(order: CensusOrder) -> bytes:

@@ -1,6 +1,6 @@
 """Child processes: how they are started, and what they run.
 
-`python -m annotator.app.children worker|faces|scout|probe|inventory|pictures|census DESCRIPTOR`
+`python -m annotator.app.children ROLE DESCRIPTOR`, the roles are in `main`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import IO, TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from annotator.journal import stderr_handler
 
 if TYPE_CHECKING:
     from annotator.app.census import Reply
+    from annotator.app.clerk import Said
     from annotator.app.darkroom import Answer as PictureAnswer
     from annotator.app.stations import Inventory
     from annotator.child import Child, Graveyard
@@ -72,6 +74,15 @@ def start_census(config: Config, identity: str, graveyard: Graveyard) -> Child[R
 
     greeting = encode_order(CensusOrder(config.model_dump_json(), identity))
     return Child([*COMMAND, "census"], greeting, decode_reply, graveyard)
+
+
+def start_clerk(config: Config, graveyard: Graveyard) -> Child[Said]:
+    """Ask the store small things."""
+    from annotator.app.clerk import decode_said
+    from annotator.child import Child
+
+    greeting = config.model_dump_json().encode()
+    return Child([*COMMAND, "clerk"], greeting, decode_said, graveyard)
 
 
 def _start(
@@ -199,29 +210,33 @@ def run_inventory(connection: Connection) -> None:
 
 
 def run_pictures(connection: Connection) -> None:
-    """The whole life of a child of a darkroom.
-
-    It says everything through its pipe: stuck in a dead mount and holding stdout or stderr open, it
-    would keep whoever reads the command's output waiting.
-    """
+    """The whole life of a child of a darkroom."""
     from annotator.app.darkroom import serve
+    from annotator.app.opening import store_identity
+    from annotator.errors import DatabaseError
     from annotator.nvr.tree import open_tree
     from annotator.wire import MAX_MESSAGE_BYTES
 
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    _say_all_through_the_pipe()
     config = Config.model_validate_json(connection.recv_bytes(MAX_MESSAGE_BYTES))
-    serve(connection, open_tree(config.store), config.inference.max_megapixels)
+
+    def require_store() -> None:
+        expected = None
+        with suppress(DatabaseError):  # that is told by who asked it for the captures
+            expected = store_identity(config)
+        probe_of(config)(expected)
+
+    serve(connection, open_tree(config.store), require_store, config.inference.max_megapixels)
 
 
 def run_census(connection: Connection) -> None:
     """The whole life of a census, at its end of the pipe."""
     from annotator.app.census import count_for, decode_order
     from annotator.nvr.presence import presences, root_device
-    from annotator.nvr.walk import Throttle
+    from annotator.nvr.throttle import Throttle
     from annotator.wire import MAX_MESSAGE_BYTES
 
+    _say_all_through_the_pipe()
     order = decode_order(connection.recv_bytes(MAX_MESSAGE_BYTES))
     config = Config.model_validate_json(order.config)
     probe, root = probe_of(config), config.store_root
@@ -231,6 +246,23 @@ def run_census(connection: Connection) -> None:
         lambda: f"{probe(order.expected_identity)} {root_device(root)}",
         lambda directories: presences(root, directories, pause),
     )
+
+
+def run_clerk(connection: Connection) -> None:
+    """The whole life of a clerk, at its end of the pipe."""
+    from annotator.app.clerk import serve
+    from annotator.wire import MAX_MESSAGE_BYTES
+
+    _say_all_through_the_pipe()
+    config = Config.model_validate_json(connection.recv_bytes(MAX_MESSAGE_BYTES))
+    serve(connection, config, probe_of(config))
+
+
+def _say_all_through_the_pipe() -> None:
+    """Stuck in a dead mount and holding stderr open, a command's child would keep whoever reads the
+    command's messages waiting."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
 
 
 def main(role: str, descriptor: int) -> None:
@@ -246,6 +278,7 @@ def main(role: str, descriptor: int) -> None:
         "inventory": run_inventory,
         "pictures": run_pictures,
         "census": run_census,
+        "clerk": run_clerk,
     }
     status = 0
     try:

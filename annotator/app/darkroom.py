@@ -192,12 +192,21 @@ def open_darkroom(config: Config) -> Iterator[Darkroom]:
         room.close()
 
 
-def serve(connection: Connection, store: CaptureStore, max_megapixels: float) -> None:
-    """The child's life: until the parent hangs up, which ends it with EOFError."""
+def serve(
+    connection: Connection,
+    store: CaptureStore,
+    require_store: Callable[[], object],
+    max_megapixels: float,
+) -> None:
+    """The child's life: until the parent hangs up, which ends it with EOFError.
+
+    `require_store` raises StoreUnavailable where the store is not the one that captures are from:
+    under a mount that is not there no capture is.
+    """
     while True:
         wanted = _orders().validate_json(connection.recv_bytes(MAX_MESSAGE_BYTES))
         try:
-            jpeg = store.read(wanted.capture).jpeg
+            jpeg = _read(wanted.capture, store, require_store)
             pictures = [_printed(jpeg, wanted.seen, one, max_megapixels) for one in wanted.prints]
         except CaptureUnreadable as error:
             connection.send_bytes(encode_answer(Spoilt(error.reason, str(error))))
@@ -210,6 +219,15 @@ def serve(connection: Connection, store: CaptureStore, max_megapixels: float) ->
         else:
             for picture in pictures:
                 connection.send_bytes(picture)
+
+
+def _read(capture: Capture, store: CaptureStore, require_store: Callable[[], object]) -> bytes:
+    try:
+        return store.read(capture).jpeg
+    except CaptureUnreadable as error:
+        if error.reason is Reason.VANISHED:
+            require_store()
+        raise
 
 
 def _printed(

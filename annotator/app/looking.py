@@ -123,10 +123,12 @@ def draw_explanation(config: Config, one: Explained, output: Path) -> Path:
 
 def _tree_around(config: Config, path: Path) -> EventTree:
     """The configured store where `path` lies in it, else a plain folder of pictures."""
+    from annotator.nvr.mount import resolved
     from annotator.nvr.tree import open_tree
 
     root = config.store.root
-    if root is not None and path.is_relative_to(root.resolve()):
+    # A store that hangs must not keep pictures elsewhere from being looked at.
+    if root is not None and path.is_relative_to(resolved(root.absolute())):
         return open_tree(config.store)
     return open_tree(
         StoreSettings(

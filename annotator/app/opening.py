@@ -34,6 +34,15 @@ def questions(config: HasDatabase) -> Iterator[SqlQueries]:
         yield SqlQueries(database)
 
 
+def store_identity(config: HasDatabase) -> str | None:
+    """Of the store that captures were first taken from; None before. Raises DatabaseError."""
+    from db.engine import open_read_only
+    from db.store import SqlStore
+
+    with open_read_only(config.database_path) as database:
+        return SqlStore(database, SystemClock()).store_identity()
+
+
 @contextmanager
 def existing_database(config: Config) -> Iterator[Database]:
     """To write in a database that is there; a running daemon waits. Raises DatabaseError."""

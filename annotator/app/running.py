@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +16,14 @@ from annotator.app.signals import stop_signals
 from annotator.clock import SystemClock
 from annotator.config import Config
 from annotator.domain import Origin, Station, Window
-from annotator.errors import BusyError, RuntimeUnavailable, StoreError, StoreUnavailable
+from annotator.errors import BusyError, RuntimeUnavailable, StoreUnavailable
 
 if TYPE_CHECKING:
     from annotator.child import Graveyard
-    from annotator.nvr.tree import EventTree
     from annotator.reconcile import Reconciliation
     from annotator.supervisor import Progress, Supervisor
     from db.backlog import SqlBacklog
+    from db.engine import Database
     from db.lock import LockHolder
     from db.store import SqlStore
 
@@ -58,40 +57,21 @@ def backfill(
 
     With a daemon running, the captures go onto its backlog and this process only looks on.
     """
-    from annotator.child import Graveyard
-    from annotator.nvr.tree import open_tree
     from annotator.outposts import Walk
     from annotator.reconcile import Reconciliation
     from annotator.wire import Walking
 
-    clock, graveyard, state = SystemClock(), Graveyard(), BackfillState()
-    config = config.with_places(store=config.store_root.absolute())
-    with stop_signals() as signalled, _database(config) as (backlog, store):
-        tree = open_tree(config.store)
-        tree.check()
-        window = _window_with(window, tree, paths)
-        _check_monitors(window, tree)
-        with _supervisor_or_none(config, backlog, store, graveyard, state) as supervisor:
-            order = Walking(window, store.store_identity())
-            walk = Walk(scout_starter(config, graveyard), order, clock, WALK_STALL_S)
-            reconciliation = Reconciliation(walk, backlog, store, Origin.BACKFILL, config)
-            try:
-                while not signalled:
-                    reconciliation.turn()
-                    if reconciliation.lost is not None:
-                        raise StoreUnavailable(
-                            reconciliation.lost.message, reconciliation.lost.next_step
-                        )
-                    # Asked first: what the walk has added is then counted below.
-                    state.walking = reconciliation.running
-                    _work(supervisor, backlog, reconciliation, state)
-                    tell(state)
-                    if not state.walking and _is_over(supervisor, state):
-                        break
-                else:
-                    state.interrupted = True
-            finally:
-                reconciliation.stop()
+    state = BackfillState()
+    with _backfilling(config, window, paths, state) as job:
+        order = Walking(job.window, job.records.store.store_identity())
+        walk = Walk(scout_starter(job.config, job.graveyard), order, SystemClock(), WALK_STALL_S)
+        reconciliation = Reconciliation(
+            walk, job.records.backlog, job.records.store, Origin.BACKFILL, job.config
+        )
+        try:
+            _work_off(job, reconciliation, state, tell)
+        finally:
+            reconciliation.stop()
     return state
 
 
@@ -99,30 +79,71 @@ def redo_fallback(
     config: Config, window: Window, paths: Sequence[Path], tell: Callable[[BackfillState], None]
 ) -> BackfillState:
     """Annotate anew what the CPU annotated in an Edge TPU's place; otherwise as `backfill`."""
-    from annotator.child import Graveyard
-    from annotator.nvr.tree import open_tree
-
     state = BackfillState(walking=False)
-    config = config.with_places(store=config.store_root.absolute())
-    with stop_signals() as signalled, _database(config) as (backlog, store):
-        tree = open_tree(config.store)
-        tree.check()
-        window = _window_with(window, tree, paths)
-        _check_monitors(window, tree)
-        with _supervisor_or_none(config, backlog, store, Graveyard(), state) as supervisor:
-            if supervisor and all(one.delegate == "cpu" for one in supervisor.stations):
-                raise RuntimeUnavailable(
-                    "there is no Edge TPU to do it on", "run `annotator doctor`, which says why"
-                )
-            state.added = backlog.redo_fallback(window)
-            while not signalled:
-                _work(supervisor, backlog, None, state)
-                tell(state)
-                if _is_over(supervisor, state):
-                    break
-            else:
-                state.interrupted = True
+    with _backfilling(config, window, paths, state) as job:
+        if job.supervisor and all(one.delegate == "cpu" for one in job.supervisor.stations):
+            raise RuntimeUnavailable(
+                "there is no Edge TPU to do it on", "run `annotator doctor`, which says why"
+            )
+        state.added = job.records.backlog.redo_fallback(job.window)
+        _work_off(job, None, state, tell)
     return state
+
+
+@dataclass(frozen=True, slots=True)
+class _Backfilling:
+    """What is at hand for a backfill of any kind; `signalled` is not empty once it is to stop.
+
+    There is no supervisor where a daemon has one and does the work.
+    """
+
+    config: Config
+    window: Window
+    records: _Records
+    supervisor: Supervisor | None
+    graveyard: Graveyard
+    signalled: Sequence[bool]
+
+
+@contextmanager
+def _backfilling(
+    config: Config, window: Window, paths: Sequence[Path], state: BackfillState
+) -> Iterator[_Backfilling]:
+    """Begin one: `paths` come into the window, and the store has to be there and know it all."""
+    from annotator.app.clerk import open_clerk
+    from annotator.child import Graveyard
+
+    graveyard = Graveyard()
+    config = config.with_places(store=config.store_root.absolute())
+    with open_clerk(config) as clerk:
+        window = clerk.on_the_spot(window, paths)
+    with (
+        stop_signals() as signalled,
+        _records(config) as records,
+        _supervisor_or_none(config, records, graveyard, state) as supervisor,
+    ):
+        yield _Backfilling(config, window, records, supervisor, graveyard, signalled)
+
+
+def _work_off(
+    job: _Backfilling,
+    walk: Reconciliation | None,
+    state: BackfillState,
+    tell: Callable[[BackfillState], None],
+) -> None:
+    """Until the walk, if there is one, is over and nothing waits. Raises StoreUnavailable."""
+    while not job.signalled:
+        if walk is not None:
+            walk.turn()
+            if walk.lost is not None:
+                raise StoreUnavailable(walk.lost.message, walk.lost.next_step)
+            # Asked first: what the walk has added is then counted below.
+            state.walking = walk.running
+        _work(job.supervisor, job.records.backlog, walk, state)
+        tell(state)
+        if not state.walking and _is_over(job.supervisor, state):
+            return
+    state.interrupted = True
 
 
 def _work(
@@ -167,19 +188,20 @@ def watch(config: Config) -> None:
     stop = _Stop()
     with (
         stop_signals(stop),
-        _database(config) as (backlog, store),
-        _supervisor(config, backlog, store, graveyard, "watch") as supervisor,
-        telling(config, supervisor) as onlooker,
+        _records(config) as records,
+        _supervisor(config, records, graveyard, "watch") as supervisor,
+        telling(config, records.database, supervisor) as onlooker,
     ):
+        identity = records.store.store_identity()
         store_watch = StoreWatch(
-            start_scout, store.store_identity(), config.mount, clock, graveyard, _recovery(config)
+            start_scout, identity, config.mount, clock, graveyard, _recovery(config)
         )
         daemon = Daemon(
             supervisor,
             store_watch,
             start_scout,
-            backlog,
-            store,
+            records.backlog,
+            records.store,
             config,
             clock,
             _notifier(),
@@ -211,11 +233,12 @@ class _Stop:
 
 def accept_store(config: Config) -> str:
     """Take the store as it is mounted now for the right one from now on; its identity."""
-    from annotator.app.children import probe_of
+    from annotator.app.clerk import open_clerk
 
-    with _database(config) as (_, store):
-        identity = probe_of(config)(None)
-        store.set_store_identity(identity)
+    with open_clerk(config) as clerk:
+        identity = clerk.identity()
+    with _records(config) as records:
+        records.store.set_store_identity(identity)
     return identity
 
 
@@ -223,8 +246,8 @@ def retry_failures(config: Config, reasons: Sequence[str], paths: Sequence[str])
     """Make failed captures wait again; how many."""
     from annotator.domain import Reason
 
-    with _database(config) as (backlog, _):
-        return backlog.retry([Reason(reason) for reason in reasons], paths)
+    with _records(config) as records:
+        return records.backlog.retry([Reason(reason) for reason in reasons], paths)
 
 
 TWO_WORKERS_BYTES = 3 * 2**30
@@ -242,29 +265,6 @@ def worker_processes(config: Config) -> int:
     memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     is_small = (os.cpu_count() or 1) < 2 or memory_bytes < TWO_WORKERS_BYTES
     return 1 if is_small else 2
-
-
-def _window_with(window: Window, tree: EventTree, paths: Sequence[Path]) -> Window:
-    """`paths`, as a person types them (from here or from the root), made relative to the root."""
-    relative = []
-    for path in paths:
-        below = tree.relative(path.resolve() if path.exists() else path)
-        if below is None or not (tree.root / below).exists():
-            where = f"is not below the store {tree.root}" if below is None else "does not exist"
-            raise StoreError(
-                f"{path} {where}", "name a path inside the store, or another store with --store"
-            )
-        relative.append(below)
-    return replace(window, paths=tuple(relative))
-
-
-def _check_monitors(window: Window, tree: EventTree) -> None:
-    known = [monitor.name for monitor in tree.monitors().monitors]
-    for name in window.monitors:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(sorted(known))}"
-            raise StoreError(f"the store has no monitor {name!r}", hint)
 
 
 def _recovery(config: Config) -> Callable[[], str] | None:
@@ -286,8 +286,17 @@ def _notifier() -> Callable[[str], None]:
     return tell
 
 
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """The database, open to write, and what this process writes there."""
+
+    database: Database
+    backlog: SqlBacklog
+    store: SqlStore
+
+
 @contextmanager
-def _database(config: Config) -> Iterator[tuple[SqlBacklog, SqlStore]]:
+def _records(config: Config) -> Iterator[_Records]:
     from db.backlog import SqlBacklog
     from db.engine import open_database
     from db.store import SqlStore
@@ -295,12 +304,12 @@ def _database(config: Config) -> Iterator[tuple[SqlBacklog, SqlStore]]:
     with open_database(config.database_path, forbidden_root=config.store.root) as database:
         clock = SystemClock()
         store = SqlStore(database, clock, lambda monitor: config.for_monitor(monitor).stationary)
-        yield SqlBacklog(database, clock), store
+        yield _Records(database, SqlBacklog(database, clock), store)
 
 
 @contextmanager
 def _supervisor(
-    config: Config, backlog: SqlBacklog, store: SqlStore, graveyard: Graveyard, role: str
+    config: Config, records: _Records, graveyard: Graveyard, role: str
 ) -> Iterator[Supervisor]:
     """The one supervisor of this database. Raises BusyError where there is one already."""
     from annotator.app.stations import stations_for
@@ -308,7 +317,7 @@ def _supervisor(
     from db.lock import SupervisorLock
 
     with SupervisorLock(config.database_path).acquire(role):
-        freed = backlog.free_all()
+        freed = records.backlog.free_all()
         if freed:
             log.info("%d captures were in hand when the last run ended; they wait again", freed)
         stations = stations_for(config)
@@ -316,8 +325,8 @@ def _supervisor(
             stations *= worker_processes(config)
         shared_out = _shared_out(config, len(stations))
         supervisor = Supervisor(
-            backlog,
-            store,
+            records.backlog,
+            records.store,
             lambda station: start_worker(shared_out, station, graveyard),
             lambda station: start_probe(shared_out, station, graveyard),
             config.worker,
@@ -344,17 +353,13 @@ def _shared_out(config: Config, processes: int) -> Config:
 
 @contextmanager
 def _supervisor_or_none(
-    config: Config,
-    backlog: SqlBacklog,
-    store: SqlStore,
-    graveyard: Graveyard,
-    state: BackfillState,
+    config: Config, records: _Records, graveyard: Graveyard, state: BackfillState
 ) -> Iterator[Supervisor | None]:
     """A supervisor for backfill; None where the daemon has one and does the work."""
     from db.lock import holder
 
     try:
-        with _supervisor(config, backlog, store, graveyard, "backfill") as supervisor:
+        with _supervisor(config, records, graveyard, "backfill") as supervisor:
             state.progress = supervisor.progress
             yield supervisor
     except BusyError:

@@ -70,27 +70,18 @@ class _Beholder:
 
 
 @contextmanager
-def telling(config: Config, supervisor: Supervisor) -> Iterator[Onlooker]:
-    """Who is told by the daemon, until it ends; nothing runs where nothing is configured."""
+def telling(config: Config, database: Database, supervisor: Supervisor) -> Iterator[Onlooker]:
+    """Who is told by the daemon, whose database it is, until it ends; nothing runs where nothing is
+    configured."""
     beholder, tally = _Beholder(), NoticeTally()
-    wants_herald = bool(config.notify or config.mqtt.host)
-    wants_metrics = bool(config.metrics.listen or config.metrics.textfile)
     with ExitStack() as stack:
-        if wants_herald or wants_metrics:
-            database = stack.enter_context(_database(config))
-            if wants_herald:
-                beholder.herald = _herald(config, database, beholder.vitals, tally)
-                beholder.herald.start()
-                stack.callback(beholder.herald.close)
-            if wants_metrics:
-                stack.enter_context(_metrics(config, database, supervisor, beholder, tally))
+        if config.notify or config.mqtt.host:
+            beholder.herald = _herald(config, database, beholder.vitals, tally)
+            beholder.herald.start()
+            stack.callback(beholder.herald.close)
+        if config.metrics.listen or config.metrics.textfile:
+            stack.enter_context(_metrics(config, database, supervisor, beholder, tally))
         yield beholder
-
-
-def _database(config: Config) -> Database:
-    from db.engine import open_database
-
-    return open_database(config.database_path, forbidden_root=config.store.root)
 
 
 def _book(config: Config, database: Database) -> SqlNoticeBook:

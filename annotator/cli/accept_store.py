@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import click
 
+from annotator.cli import output
 from annotator.cli.options import common_options, load_config
 
 
@@ -20,3 +21,4 @@ def accept_store() -> None:
     from annotator.app import running
 
     click.echo(running.accept_store(load_config()))
+    output.note("this is the right store from now on")

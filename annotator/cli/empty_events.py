@@ -7,7 +7,7 @@ import click
 from annotator.cli import output
 from annotator.cli.events import print_events
 from annotator.cli.filters import filter_options
-from annotator.cli.options import common_options, load_places
+from annotator.cli.options import common_options, load_config, load_places
 from annotator.domain import CaptureQuery
 from annotator.errors import EXIT_PARTIAL
 
@@ -26,7 +26,8 @@ def empty_events(question: CaptureQuery, form: str, null: bool) -> int | None:
     """Events in which nothing was found, to be deleted in the recorder.
 
     Only those of which every capture was looked at: what waits, failed, or still goes on is not
-    among them. `ids` are the recorder's own numbers, for its delete filter.
+    among them. `ids` are the recorder's own numbers, for its delete filter; where the folders are
+    not named by them, the store is asked.
 
     \b
     Example:
@@ -64,8 +65,8 @@ def empty_events(question: CaptureQuery, form: str, null: bool) -> int | None:
         return None
     if form == "ids":
         without = 0
-        found_numbers = asking.event_numbers(places, asking.empty_events(places, question))
-        for _, number in found_numbers:
+        events = (one.event for one in asking.empty_events(places, question))
+        for number in asking.event_numbers(load_config(), events):
             if number is None:
                 without += 1
             else:

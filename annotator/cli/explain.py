@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator.cli import output
-from annotator.cli.options import common_options, load_config
+from annotator.cli.options import NumberRange, common_options, load_config
 from annotator.errors import EXIT_OK, EXIT_PARTIAL
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--monitor", help="Use this monitor's settings; else those of the picture's own.")
 @click.option(
     "--from-score",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.2,
     show_default=True,
     help="Show candidates from this score on.",

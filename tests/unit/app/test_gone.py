@@ -13,11 +13,12 @@ from annotator.domain import Capture, Origin
 from annotator.errors import StoreUnavailable
 from annotator.nvr.presence import Presence, presences
 from db.backlog import SqlBacklog
-from db.engine import Database, open_database
+from db.engine import Database
 from db.gone import SqlEventRoll
 from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import annotation, captures, detection, event
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 
 
@@ -93,8 +94,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with open_database(tmp_path / "annotator.sqlite", forbidden_root=None) as database:
+def place(databases: Databases, tmp_path: Path) -> Iterator[Place]:
+    with databases.fresh() as database:
         yield Place(tmp_path, database)
 
 

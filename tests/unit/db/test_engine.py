@@ -7,8 +7,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,34 @@ def test_readers_and_the_writer_do_not_wait_for_each_other(database: Database) -
             assert queries.totals().annotated == 1, "not committed yet"
         assert queries.totals().annotated == 0
         assert snapshot.exec_driver_sql(count).scalar_one() == 1, "one snapshot"
+
+
+def test_however_many_are_at_it_nobody_waits_for_a_connection(database: Database) -> None:
+    """In one thread, for the same reason."""
+    with ExitStack() as stack:
+        for _ in range(30):
+            stack.enter_context(database.reading())
+        record_one(database)
+        assert SqlQueries(database).totals().annotated == 1
+
+
+def test_threads_share_a_database(database: Database) -> None:
+    """Each writes its own captures and reads what is there, all at a time."""
+    threads, each = 8, 5
+    began = threading.Barrier(threads)
+
+    def work(minute: int) -> int:
+        began.wait()
+        store, queries, seen = SqlStore(database, ManualClock()), SqlQueries(database), 0
+        for one in captures(event(minute), *range(1, each + 1)):
+            store.record([annotation(one, detection())], [])
+            seen = len(list(queries.sightings(ANY)))
+        return seen
+
+    with ThreadPoolExecutor(threads) as executor:
+        counts = list(executor.map(work, range(threads)))
+    assert max(counts) == threads * each
+    assert min(counts) >= each
 
 
 def test_a_second_writer_waits_and_then_says_who_is_in_the_way(database: Database) -> None:
