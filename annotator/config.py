@@ -91,12 +91,16 @@ class Section(BaseModel):
 
 
 class StoreSettings(Section):
-    """[store]: where the captures are."""
+    """[store]: where the captures are. A MB is a million bytes, as everywhere."""
 
     root: Place | None = None
     layout: Literal["auto", "deep", "medium", "shallow", "plain"] = "auto"
     timezone: Annotated[str, AfterValidator(_known_zone)] = "local"
     max_capture_mb: Annotated[float, Field(gt=0, le=512)] = 32.0
+
+    @property
+    def max_capture_bytes(self) -> int:
+        return int(self.max_capture_mb * 1e6)
 
 
 class DatabaseSettings(Section):
@@ -139,6 +143,11 @@ class LabelLimits(Section):
     max_area: Share | None = None
 
 
+def is_own_model(model: str) -> bool:
+    """Whether a model's setting is the path of a file, not "auto" or a name of the catalogue."""
+    return "/" in model or model.endswith(".tflite")
+
+
 class DetectionSettings(Section):
     """[detection]: what counts as a detection; each key can differ per monitor.
 
@@ -161,8 +170,7 @@ class DetectionSettings(Section):
 
     def with_model(self, model: str) -> DetectionSettings:
         """The same with another model; `head` and `labels_file` are for files of one's own."""
-        own = "/" in model or model.endswith(".tflite")
-        others = {} if own else {"head": "auto", "labels_file": None}
+        others = {} if is_own_model(model) else {"head": "auto", "labels_file": None}
         return self.model_copy(update={"model": model, **others})
 
     @property
@@ -366,9 +374,6 @@ class MonitorOverrides(Section):
     retention: dict[str, Any] = {}
 
 
-_NO_OVERRIDES = MonitorOverrides()
-
-
 class MonitorSettings(Section):
     """What holds for one monitor once its overrides are applied."""
 
@@ -403,13 +408,17 @@ class Config(Section):
     metrics: MetricsSettings = MetricsSettings()
     monitors: dict[str, MonitorOverrides] = {}
 
-    _by_monitor: dict[str, MonitorSettings] = PrivateAttr(default_factory=dict)
+    _by_monitor: dict[str | None, MonitorSettings] = PrivateAttr(default_factory=dict)
 
     def for_monitor(self, name: str) -> MonitorSettings:
-        """What holds for one monitor, by its name in the store; put together once."""
-        overrides = self.monitors.get(name, _NO_OVERRIDES)
-        key = name if overrides is not _NO_OVERRIDES else ""
+        """What holds for one monitor, by its name in the store; put together once, and once for all
+        that have no settings of their own: names come from the store, and may be any number."""
+        return self._settings(name if name in self.monitors else None)
+
+    def _settings(self, key: str | None) -> MonitorSettings:
+        """Of a monitor with settings of its own; None means all others."""
         if key not in self._by_monitor:
+            overrides = MonitorOverrides() if key is None else self.monitors[key]
             self._by_monitor[key] = MonitorSettings(
                 detection=_overridden(self.detection, overrides.detection),
                 faces=_overridden(self.faces, overrides.faces),
@@ -422,7 +431,7 @@ class Config(Section):
 
     def for_all(self) -> tuple[MonitorSettings, ...]:
         """What holds for monitors without overrides, and for each with some."""
-        return tuple(self.for_monitor(name) for name in ("", *self.monitors))
+        return tuple(map(self._settings, (None, *self.monitors)))
 
     def detectors(self) -> tuple[DetectionSettings, ...]:
         """The detection settings that differ in what they load; the first of those that do not."""
@@ -588,7 +597,11 @@ def _complaint(
         near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
         hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
         return f"{key}: no such key; {hint}"
-    return f"{key} = {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+    if problem["type"] == "missing":  # its input is all that is beside it
+        return f"{key}: has to be there"
+    may_be_secret = location[0] == "webhooks" or location == (MQTT, "password")
+    told = key if may_be_secret else f"{key} = {problem['input']!r}"
+    return f"{told}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def _keys_beside(section: type[Section], location: tuple[str, ...]) -> list[str]:

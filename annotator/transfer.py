@@ -6,8 +6,11 @@ it, and names what made it by the number of a record of provenance that came bef
 
 from __future__ import annotations
 
+import math
 import re
+import struct
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -35,7 +38,12 @@ MAX_ITEMS = 10_000
 """Detections of a capture, and faces of a detection."""
 MAX_RUN = 100_000
 """Frames of a run."""
+MAX_STRANGER = 100_000_000
+"""What people can type has nine digits; so there is room for those found later."""
+EARLIEST, LATEST = datetime(1969, 12, 31, tzinfo=UTC), datetime(9999, 1, 2, tzinfo=UTC)
+"""No store tells other times, and these can be had in any time zone."""
 
+_FLOATS = struct.Struct(f"<{EMBEDDING_BYTES // 4}f")
 _NAMES = re.compile(r"((?:[^%]|%%)*%0[0-9]{1,3}d(?:[^%]|%%)*)?")
 _VERDICTS = frozenset({*map(str, Identity), *map(str, Gate)} - {Gate.USABLE, Gate.SEEN_BETTER})
 
@@ -59,6 +67,12 @@ def _file_names(names: str) -> str:
     return names
 
 
+def _told_by_a_store(moment: datetime) -> datetime:
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError("must be from 1970 to 9998")
+    return moment
+
+
 def _person(name: str) -> str:
     if not name.isprintable() or name == "unknown":
         raise ValueError("must be a person's name")
@@ -68,6 +82,8 @@ def _person(name: str) -> str:
 def _embedding(vector: bytes) -> bytes:
     if len(vector) != EMBEDDING_BYTES:
         raise ValueError(f"must have {EMBEDDING_BYTES} bytes")
+    if not all(map(math.isfinite, _FLOATS.unpack(vector))):
+        raise ValueError("must be finite numbers")
     return vector
 
 
@@ -86,6 +102,9 @@ def _drawn(box: BoundingBox) -> BoundingBox:
 def _stored(stamp: FileStamp) -> FileStamp:
     if not 0 <= stamp.size < 2**63:
         raise ValueError("no file is so large")
+    if stamp.modified_at.tzinfo is None:
+        raise ValueError("must have a time zone")
+    _told_by_a_store(stamp.modified_at)
     return stamp
 
 
@@ -94,9 +113,11 @@ Directory = Annotated[str, Field(max_length=4096), AfterValidator(_below_the_roo
 FileName = Annotated[str, Field(max_length=255), AfterValidator(_file_name)]
 Names = Annotated[str, Field(max_length=255), AfterValidator(_file_names)]
 Person = Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS), AfterValidator(_person)]
+Moment = Annotated[AwareDatetime, AfterValidator(_told_by_a_store)]
 Embedding = Annotated[bytes, AfterValidator(_embedding)]
 Frame = Annotated[int, Field(ge=0, lt=2**63)]
 Id = Annotated[int, Field(ge=0, lt=2**63)]
+Stranger = Annotated[int, Field(ge=0, le=MAX_STRANGER)]
 Pixels = Annotated[int, Field(ge=1, lt=2**31)]
 Score = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -111,7 +132,7 @@ class Header:
 
     kind: Literal["annotator export"] = field(default="annotator export", kw_only=True)
     version: int
-    last_stranger: Id = 0
+    last_stranger: Stranger = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +146,8 @@ class EventRecord:
     path: Directory
     names: Names
     first_frame: Frame
-    started_at: AwareDatetime | None = None
-    gone_at: AwareDatetime | None = None
+    started_at: Moment | None = None
+    gone_at: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +185,7 @@ class Word:
 
     name: Person
     negated: bool
-    tagged_at: AwareDatetime
+    tagged_at: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +200,7 @@ class FaceRecord:
     mirrored: Embedding | None = None
     track: Id | None = None
     seen_better: bool = False
-    stranger: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    stranger: Annotated[Stranger, Field(ge=1)] | None = None
     before: Said | None = None
     words: Annotated[tuple[Word, ...], Field(max_length=MAX_ITEMS)] = ()
 
@@ -216,8 +237,8 @@ class CaptureRecord:
 
     kind: Literal["capture"] = field(default="capture", kw_only=True)
     frame: Frame
-    captured_at: AwareDatetime
-    annotated_at: AwareDatetime
+    captured_at: Moment
+    annotated_at: Moment
     width: Pixels
     height: Pixels
     made_by: Id
@@ -236,8 +257,8 @@ class RunRecord:
     last: Frame
     step: Annotated[int, Field(ge=1, lt=2**63)]
     seen: bool
-    first_at: AwareDatetime
-    last_at: AwareDatetime
+    first_at: Moment
+    last_at: Moment
     width: Pixels
     height: Pixels
     made_by: Id
@@ -263,7 +284,7 @@ class FailureRecord:
     reason: Reason
     message: Text
     attempts: Id
-    failed_at: AwareDatetime
+    failed_at: Moment
     file: FileName | None = None
     stamp: Stamp | None = None
 

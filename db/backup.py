@@ -6,20 +6,25 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from annotator.errors import DatabaseError
-from db.place import mountinfo_of_this_process, store_above
+from db.place import mounts_now, require_database, store_above
 from db.translate import database_errors, explained
 
 PAGES_AT_ONCE = 100
 """Between two looks at whether to stop."""
 _STEPS_BETWEEN_LOOKS = 1_000
 _DATED = re.compile(r"annotator-\d{8}T\d{6}Z\.sqlite", re.ASCII)
+_HALF = re.compile(rf"\.{_DATED.pattern}\.part(-journal)?", re.ASCII)
+_LONGEST_S = 86400.0
+"""No copy takes a day."""
+_BESIDE = ("", "-wal", "-shm", "-journal", ".lock", ".health")
+"""How the names of what belongs to a database end."""
 
 
 def back_up(
@@ -38,9 +43,9 @@ def back_up(
     Raises DatabaseError.
     """
     source, target = source.absolute(), target.absolute()
-    _refuse(source, target, forbidden_root, overwrite=overwrite)
     part = target.with_name(f".{target.name}.part")
     try:
+        _refuse(source, target, forbidden_root, overwrite=overwrite)
         _remove(part)
         whole = _copy(source, part, tell, stopped) and _check(part, stopped)
         if whole:
@@ -61,13 +66,17 @@ def dated_name(now: datetime) -> str:
     return f"annotator-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.sqlite"
 
 
-def drop_old_backups(folder: Path, keep: int) -> tuple[Path, ...]:
-    """Remove all but the newest `keep` backups with dated names; which those were.
+def drop_old_backups(newest: Path, keep: int) -> tuple[Path, ...]:
+    """Of the backups with dated names beside `newest` remove all but the last `keep`; which those
+    were. `newest`, which was just made, always stays.
 
-    Raises DatabaseError."""
-    found = sorted(one for one in folder.iterdir() if _DATED.fullmatch(one.name))
-    old = tuple(found[: max(0, len(found) - keep)])
-    for one in old:
+    One that claims to be of later was made while a clock was wrong, and counts as the oldest. What
+    a backup has left that was killed goes too. Raises DatabaseError.
+    """
+    names = {one.name for one in newest.parent.iterdir()}
+    found = sorted(filter(_DATED.fullmatch, names), key=lambda name: (name <= newest.name, name))
+    old = tuple(newest.with_name(name) for name in found[:-keep])
+    for one in (*old, *_abandoned(newest, names)):
         try:
             one.unlink()
         except OSError as error:
@@ -78,20 +87,31 @@ def drop_old_backups(folder: Path, keep: int) -> tuple[Path, ...]:
     return old
 
 
+def _abandoned(newest: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Halves of copies that nobody works on any more."""
+    over_s = newest.stat().st_mtime - _LONGEST_S
+    for name in filter(_HALF.fullmatch, names):
+        half = newest.with_name(name)
+        with suppress(FileNotFoundError):  # it may just be whole
+            if half.stat().st_mtime < over_s:
+                yield half
+
+
 def _refuse(source: Path, target: Path, root: Path | None, *, overwrite: bool) -> None:
-    if below := store_above(target, root, mountinfo_of_this_process()):
+    if below := store_above(target, root, mounts_now()):
         raise DatabaseError(
             f"the backup {target} would lie in the event store {below}, which is only read",
             "name another place, on another disk than the database's",
         )
-    if not source.exists():
-        raise DatabaseError(f"there is no database at {source}", "name another with --database")
+    require_database(source)
     if target.is_dir() or not target.name:
         raise DatabaseError(
             f"{target} is a folder", "name a file, or give --keep for dated names in a folder"
         )
-    if os.path.realpath(source) == os.path.realpath(target):
-        raise DatabaseError(f"{target} is the database itself", "name another file")
+    if os.path.realpath(target) in {f"{os.path.realpath(source)}{end}" for end in _BESIDE}:
+        raise DatabaseError(f"{target} is the database's own", "name another file")
+    if target.exists() and not target.is_file():
+        raise DatabaseError(f"{target} is no file", "name one")
     if target.exists() and not overwrite:
         raise DatabaseError(f"there is {target} already", "name another file, or give --force")
 
@@ -113,7 +133,9 @@ def _copy(
         ((page_bytes,),) = reading.execute("PRAGMA page_size").fetchall()
         ((pages,),) = reading.execute("PRAGMA page_count").fetchall()
         _require_room(part.parent, pages * page_bytes)
-        with _connected(part, "rwc") as writing:
+        # Whoever may not read the database may not read its copy.
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, source.stat().st_mode & 0o777))
+        with _connected(part, "rw") as writing:
             # Nobody else may look at it, and after a crash nobody needs it.
             writing.execute("PRAGMA locking_mode = EXCLUSIVE")
             writing.execute("PRAGMA synchronous = OFF")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from annotator.domain import Relabelling, Renaming, Tag
+from annotator.domain import Event, Relabelling, Renaming, Tag
 from annotator.errors import QueryError
 from annotator.names import person_name
 from db.changes import gathering
@@ -16,7 +16,7 @@ from db.engine import Database
 from db.keys import key_of
 from db.schema import face, relabelled, relabelling, setting
 from db.schema import recogniser as recogniser_table
-from db.tags import forget, speak
+from db.tags import forget, forget_homeless, homeless_tags, speak
 from db.values import to_ms
 
 if TYPE_CHECKING:
@@ -110,6 +110,17 @@ class SqlFaceBook:
     def untag(self, face_ids: Sequence[int]) -> int:
         with self._database.writing() as connection:
             return forget(connection, list(dict.fromkeys(face_ids)))
+
+    def homeless(self, of: Event, file_name: str | None) -> int:
+        """How many words there are about faces that are not there any more, in an event or in one
+        capture of it."""
+        with self._database.reading() as connection:
+            return len(homeless_tags(connection, of, file_name))
+
+    def forget_homeless(self, of: Event, file_name: str | None) -> int:
+        """Forget these words; how many."""
+        with self._database.writing() as connection:
+            return forget_homeless(connection, of, file_name)
 
     def group(self, strangers: Mapping[int, int | None]) -> None:
         if not strangers:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select, update
 
 from db.engine import Database
-from db.folded import fold_captures
+from db.folded import FOLDING_COLUMNS, HAS_NO_DETECTION, FoldingTrial, fold_captures
 from db.keys import of_same_capture
 from db.rules import Deadlines, Pruned, Rules, Turn, What
-from db.schema import backlog, capture, detection, event, provenance
+from db.schema import backlog, capture, event, provenance
 from db.values import to_ms
 
 if TYPE_CHECKING:
@@ -22,28 +24,45 @@ CAPTURES_AT_ONCE = 500
 _EVENTS_AT_ONCE = 200
 
 
-def count_foldable(connection: Connection, rules: Rules) -> list[Pruned]:
-    """How many captures are old enough and empty."""
-    deadlines = _deadlines(rules)
-    counts = {
-        key: connection.execute(_COUNT, _parameters(deadlines, key)).scalar_one()
-        for key in deadlines.before_ms
-    }
-    return [
-        Pruned(What.EMPTY, rules.monitors[key], count) for key, count in counts.items() if count
-    ]
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some of an event's captures: with frames above `lowest`, up to `highest`."""
+
+    event_id: int
+    lowest: int
+    highest: int
+
+    def empty(self, connection: Connection, before_ms: int) -> Sequence[Row[Any]]:
+        """Those of it that may be folded."""
+        its = {"of_event": self.event_id, "lowest": self.lowest, "highest": self.highest}
+        return connection.execute(_EMPTY, its | {"before": before_ms}).all()
+
+
+Fold = Callable[[int, Sequence[_Piece], Sequence[int]], int]
+"""Folds what is from before that time (in milliseconds) in pieces of events, all in one
+transaction; how many captures. The events (by id) of which these were the last pieces are done
+with."""
 
 
 def fold(database: Database, clock: Clock, rules: Rules) -> Iterator[Turn]:
     """Progress is by events; what is pruned, by captures."""
-    deadlines = _deadlines(rules)
+    return _turns(database, rules, partial(_fold, database, clock))
+
+
+def try_folding(database: Database, rules: Rules) -> Iterator[Turn]:
+    """As `fold`, but nothing is changed: that many captures would be folded."""
+    return _turns(database, rules, partial(_try, database, FoldingTrial()))
+
+
+def _turns(database: Database, rules: Rules, fold: Fold) -> Iterator[Turn]:
+    deadlines = rules.deadlines(lambda one: one.empty_days)
     with database.reading() as connection:
         total = sum(
             connection.execute(_EVENT_COUNT, _parameters(deadlines, key)).scalar_one()
             for key in deadlines.before_ms
         )
     done = 0
-    for monitor_id in deadlines.before_ms:
+    for monitor_id, before_ms in deadlines.before_ms.items():
         of_monitor = _parameters(deadlines, monitor_id)
         after = (-(2**62), 0)
         while True:
@@ -54,12 +73,12 @@ def fold(database: Database, clock: Clock, rules: Rules) -> Iterator[Turn]:
             if not events:
                 break
             after = (events[-1].began_at, events[-1].id)
-            folder = _Folder(database, of_monitor["before"], to_ms(clock.now()))
+            gathered = _Gathered(database, partial(fold, before_ms))
             for row in events:
-                for captures in folder.take(row.id):
+                for captures in gathered.take(row.id):
                     yield _turn(rules, monitor_id, done, total, captures)
                 done += 1
-            yield _turn(rules, monitor_id, done, total, folder.finish())
+            yield _turn(rules, monitor_id, done, total, gathered.finish())
 
 
 def _turn(rules: Rules, monitor_id: int, done: int, total: int, captures: int) -> Turn:
@@ -67,30 +86,31 @@ def _turn(rules: Rules, monitor_id: int, done: int, total: int, captures: int) -
     return Turn(What.EMPTY, done, max(done, total), pruned)
 
 
-class _Folder:
-    """Gathers pieces of events, and folds so many at once that a transaction is worth it."""
+class _Gathered:
+    """Pieces of events, of which so many are folded at once that a transaction is worth it."""
 
-    def __init__(self, database: Database, before_ms: int, now_ms: int) -> None:
+    def __init__(
+        self, database: Database, fold: Callable[[Sequence[_Piece], Sequence[int]], int]
+    ) -> None:
         self._database = database
-        self._before_ms = before_ms
-        self._now_ms = now_ms
-        self._pieces: list[dict[str, int]] = []
-        self._over: list[dict[str, int]] = []
+        self._fold = fold
+        self._pieces: list[_Piece] = []
+        self._over: list[int] = []
         self._size = 0
 
     def take(self, event_id: int) -> Iterator[int]:
         """An event's captures, piece by piece; yields how many were folded, now and then."""
         lowest = -1
         while True:
-            piece = {"of_event": event_id, "lowest": lowest}
+            above = {"of_event": event_id, "lowest": lowest}
             with self._database.reading() as connection:
-                frames = connection.scalars(_FRAMES, piece).all()
+                frames = connection.scalars(_FRAMES, above).all()
             if frames:
-                lowest = frames[-1]
-                self._pieces.append(piece | {"highest": lowest})
+                self._pieces.append(_Piece(event_id, lowest, frames[-1]))
                 self._size += len(frames)
+                lowest = frames[-1]
             if len(frames) < CAPTURES_AT_ONCE:
-                self._over.append({"its_id": event_id})
+                self._over.append(event_id)
                 if self._size >= CAPTURES_AT_ONCE:
                     yield self.finish()
                 return
@@ -98,22 +118,40 @@ class _Folder:
 
     def finish(self) -> int:
         """Fold what was gathered; how many captures."""
-        if not self._pieces and not self._over:
+        if not self._over and not self._pieces:
             return 0
-        folded = 0
-        with self._database.writing() as connection:
-            for piece in self._pieces:
-                rows = connection.execute(_EMPTY, piece | {"before": self._before_ms}).all()
-                folded += fold_captures(connection, rows, seen=False)
-            if self._over:
-                common = {"before": self._before_ms, "now": self._now_ms}
-                connection.execute(_IS_FOLDED, [one | common for one in self._over])
+        folded = self._fold(self._pieces, self._over)
         self._pieces, self._over, self._size = [], [], 0
         return folded
 
 
-def _deadlines(rules: Rules) -> Deadlines:
-    return rules.deadlines(lambda one: one.empty_days)
+def _fold(
+    database: Database,
+    clock: Clock,
+    before_ms: int,
+    pieces: Sequence[_Piece],
+    over: Sequence[int],
+) -> int:
+    common = {"before": before_ms, "now": to_ms(clock.now())}
+    with database.writing() as connection:
+        count = sum(
+            fold_captures(connection, piece.empty(connection, before_ms), seen=False)
+            for piece in pieces
+        )
+        if over:
+            connection.execute(_IS_FOLDED, [common | {"its_id": one} for one in over])
+    return count
+
+
+def _try(
+    database: Database,
+    trial: FoldingTrial,
+    before_ms: int,
+    pieces: Sequence[_Piece],
+    _over: Sequence[int],
+) -> int:
+    with database.reading() as connection:
+        return sum(trial.fold(connection, piece.empty(connection, before_ms)) for piece in pieces)
 
 
 def _parameters(deadlines: Deadlines, monitor_id: int) -> dict[str, int]:
@@ -127,23 +165,14 @@ _FOLDABLE = (
     capture.c.file_name == "",
     capture.c.captured_at < bindparam("before"),
     capture.c.provenance_id.not_in(select(provenance.c.id).where(provenance.c.fallback == 1)),
-    ~exists()
-    .where(
-        of_same_capture(detection, capture),
-    )
-    .correlate(capture),
-    ~exists()
-    .where(
-        of_same_capture(backlog, capture),
-    )
-    .correlate(capture),
+    HAS_NO_DETECTION,
+    ~exists().where(of_same_capture(backlog, capture)).correlate(capture),
 )
 _UNFOLDED = (
     event.c.monitor_id == bindparam("of_monitor"),
     event.c.folded_at.is_(None),
     event.c.began_at < bindparam("before"),
 )
-_COUNT = select(func.count()).select_from(event.join(capture)).where(*_UNFOLDED, *_FOLDABLE)
 _EVENT_COUNT = select(func.count()).select_from(event).where(*_UNFOLDED)
 _EVENTS: Select[Any] = (
     select(event.c.id, event.c.began_at)
@@ -163,11 +192,7 @@ _FRAMES = (
     .limit(CAPTURES_AT_ONCE)
 )
 _EMPTY: Select[Any] = (
-    select(
-        capture.c.event_id,
-        *(capture.c.frame, capture.c.file_name, capture.c.captured_at),
-        *(capture.c.width, capture.c.height, capture.c.provenance_id),
-    )
+    select(*FOLDING_COLUMNS)
     .where(
         _OF_EVENT,
         capture.c.frame > bindparam("lowest"),

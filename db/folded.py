@@ -7,6 +7,7 @@ its file name, and a capture that is in a run is in no other table of captures.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,19 +20,29 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     select,
 )
 
 from annotator.domain import Capture
-from db.keys import EventKey, its, same_capture
+from db.keys import EventKey, its, of_same_capture, same_capture
 from db.runs import Run, joined, single
-from db.schema import capture, folded
+from db.schema import capture, detection, folded
 from db.values import file_name_of
 
 WORTH_FOLDING = 4
 """Fewer captures in which nothing was seen take no less room as a run."""
+
+FOLDING_COLUMNS = (
+    *(capture.c.event_id, capture.c.frame, capture.c.file_name, capture.c.captured_at),
+    *(capture.c.width, capture.c.height, capture.c.provenance_id),
+)
+"""What `fold_captures` needs of a capture."""
+
+HAS_NO_DETECTION = ~exists().where(of_same_capture(detection, capture)).correlate(capture)
+"""Nothing was seen in the capture, or all that was is pruned."""
 
 
 def known_in_runs(
@@ -86,16 +97,51 @@ def _fold_usual(connection: Connection, rows: Sequence[Row[Any]], *, seen: bool)
         "seen": int(seen),
     }
     before = [_run(row) for row in connection.execute(_BESIDE, beside)]
-    runs = joined(sorted([*before, *map(_single, rows)], key=lambda run: run.first))
-    if not seen:
-        runs = [run for run in runs if run.captures >= WORTH_FOLDING or run in before]
-    places = {frame for run in runs for frame in run.between(rows[0].frame, rows[-1].frame)}
-    gone = [row for row in rows if row.frame in places]
+    runs, gone = _joined(before, rows, seen=seen)
     if not gone:
         return 0
     connection.execute(delete(capture).where(same_capture(capture)), _keys(gone))
     _replace(connection, event_id, "", before, runs, seen=seen)
     return len(gone)
+
+
+def _joined(
+    before: Sequence[Run], rows: Sequence[Row[Any]], *, seen: bool
+) -> tuple[list[Run], list[Row[Any]]]:
+    """The runs that runs and captures make together, and which of these captures are in one."""
+    runs = joined(sorted([*before, *map(_single, rows)], key=_first))
+    if not seen:
+        runs = [run for run in runs if run.captures >= WORTH_FOLDING or run in before]
+    places = {frame for run in runs for frame in run.between(rows[0].frame, rows[-1].frame)}
+    return runs, [row for row in rows if row.frame in places]
+
+
+class FoldingTrial:
+    """Tells how many captures in which nothing was seen `fold_captures` would fold, call after
+    call, without doing it. An event's calls come one after the other, by frame."""
+
+    def __init__(self) -> None:
+        self._event_id: int | None = None
+        self._runs: list[Run] = []
+        """Of this event as they would be by now, by first frame."""
+
+    def fold(self, connection: Connection, rows: Sequence[Row[Any]]) -> int:
+        """`rows` are as for `fold_captures`, all with the usual names."""
+        if not rows:
+            return 0
+        if rows[0].event_id != self._event_id:
+            self._event_id = rows[0].event_id
+            of_kind = {"of_event": self._event_id, "seen": 0}
+            self._runs = [_run(row) for row in connection.execute(_ALL_OF_KIND, of_kind)]
+        # As `_BESIDE`: also the nearest one on either side.
+        begin = max(0, bisect_left(self._runs, rows[0].frame, key=_first) - 1)
+        end = bisect_right(self._runs, rows[-1].frame, key=_first) + 1
+        self._runs[begin:end], gone = _joined(self._runs[begin:end], rows, seen=False)
+        return len(gone)
+
+
+def _first(run: Run) -> int:
+    return run.first
 
 
 def unfold(connection: Connection, key: EventKey, captures: Sequence[Capture]) -> None:
@@ -209,6 +255,7 @@ _WITHIN: Select[Any] = select(folded).where(
     folded.c.seen <= bindparam("most_seen"),
 )
 _OF_KIND = and_(_OF_EVENT, folded.c.file_name == "", folded.c.seen == bindparam("seen"))
+_ALL_OF_KIND: Select[Any] = select(folded).where(_OF_KIND).order_by(folded.c.first_frame)
 # Those among the frames, and the nearest one on either side.
 _BESIDE: Select[Any] = select(folded).where(
     _OF_KIND,

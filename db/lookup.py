@@ -56,7 +56,7 @@ class SqlLookup:
         with self._database.reading() as connection:
             for event_id, its_event in _events_at(connection, directory):
                 known = {"event_id": event_id, "path": printable(path)}
-                for frame in sorted(frames):
+                for frame in sorted(frames, reverse=True):  # 0 is rare
                     if frame <= _LARGEST_FRAME and connection.scalar(
                         _CAPTURE, {**known, "frame": frame}
                     ):

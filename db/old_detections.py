@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from db.engine import Database
-from db.folded import fold_captures
+from db.folded import FOLDING_COLUMNS, HAS_NO_DETECTION, fold_captures
 from db.keys import of_same_capture
 from db.rules import Deadlines, Pruned, Rules, Turn, What
 from db.schema import backlog, capture, detection, face, stationary, tag
@@ -176,13 +176,7 @@ _NAMED_BY_PEOPLE = (
     .where(face.c.detection_id == detection.c.id)
     .correlate(detection)
 )
-_WAITS = (
-    exists()
-    .where(
-        of_same_capture(backlog, detection),
-    )
-    .correlate(detection)
-)
+_WAITS = exists().where(of_same_capture(backlog, detection)).correlate(detection)
 _others = detection.alias("others")
 MAY_GO = and_(
     ~_NAMED_BY_PEOPLE,
@@ -196,19 +190,11 @@ MAY_GO = and_(
 # Built once, since building a statement takes longer than running it.
 
 _BARE: Select[Any] = (
-    select(
-        capture.c.event_id,
-        *(capture.c.frame, capture.c.file_name, capture.c.captured_at),
-        *(capture.c.width, capture.c.height, capture.c.provenance_id),
-    )
+    select(*FOLDING_COLUMNS)
     .where(
         capture.c.event_id == bindparam("of_event"),
         capture.c.frame.in_(bindparam("frames", expanding=True)),
-        ~exists()
-        .where(
-            of_same_capture(detection, capture),
-        )
-        .correlate(capture),
+        HAS_NO_DETECTION,
     )
     .order_by(capture.c.frame, capture.c.file_name)
 )

@@ -95,6 +95,11 @@ def _explained(connection: sqlite3.Connection, timeout_s: float) -> Iterator[Non
     try:
         yield
     except (sqlite3.Warning, sqlite3.ProgrammingError) as error:
+        if "binding" in str(error):
+            raise QueryError(
+                "the statement has a parameter, and nothing to put there",
+                "write the value itself",
+            ) from error
         raise QueryError(f"not one statement: {error}", "ask one question at a time") from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
@@ -130,5 +135,6 @@ def _nearest(connection: sqlite3.Connection, message: str) -> str:
         "SELECT c.name FROM pragma_table_list AS t, pragma_table_xinfo(t.name) AS c "
         "WHERE t.type = 'view'"
     )
-    near = difflib.get_close_matches(missing[1], [name for (name,) in known], n=1, cutoff=0.5)
+    names = [name for (name,) in known if name != missing[1]]
+    near = difflib.get_close_matches(missing[1], names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""

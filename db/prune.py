@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from db.engine import Database
-from db.fold import count_foldable, fold
+from db.fold import fold, try_folding
 from db.gone import count_forgettable, forget
 from db.old_detections import count_old, drop_old, forget_stays
 from db.old_embeddings import count_old_embeddings, drop_old_embeddings
-from db.rules import Pruned, Rules, Turn
+from db.rules import Rules, Turn, What
 
 if TYPE_CHECKING:
     from annotator.config import RetentionSettings
@@ -33,16 +33,18 @@ class SqlPruning:
         self._clock = clock
         self._settings_of = settings_of
 
-    def expected(self) -> tuple[Pruned, ...]:
-        """What would go now. Of the empty captures a few stay, which are too few in a row."""
+    def expected(self) -> Iterator[Turn]:
+        """As `turns`, but nothing is changed: so much would go now. Of the embeddings some are
+        counted that go with their detections."""
         with self._database.reading() as connection:
             rules = Rules(connection, self._clock, self._settings_of)
-            return (
-                *count_old(connection, rules),
-                *count_old_embeddings(connection, rules),
-                *count_foldable(connection, rules),
-                *count_forgettable(connection, rules),
-            )
+            detections = count_old(connection, rules)
+            embeddings = count_old_embeddings(connection, rules)
+            events = count_forgettable(connection, rules)
+        yield Turn(What.DETECTIONS, 1, 1, tuple(detections))
+        yield Turn(What.EMBEDDINGS, 1, 1, tuple(embeddings))
+        yield from try_folding(self._database, rules)
+        yield Turn(What.EVENTS, 1, 1, tuple(events))
 
     def turns(self) -> Iterator[Turn]:
         """Do it; each turn is done once it is yielded."""

@@ -12,18 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
     Connection,
     Row,
-    Select,
     Text,
     and_,
     bindparam,
     delete,
-    func,
     insert,
-    literal,
     select,
     tuple_,
     union_all,
@@ -32,9 +27,9 @@ from sqlalchemy import (
 
 from annotator.domain import BoundingBox, Stay
 from annotator.stillness import MEAN_OVER, MOST_PARKED, Ends, Moment, Parked, Place, Scene, Seen
-from db.folded import frames_between
+from db.between import captures_after, captures_between
 from db.keys import STAYS
-from db.schema import capture, detection, event, folded, label, stationary
+from db.schema import detection, label, stationary
 
 if TYPE_CHECKING:
     from annotator.config import StationarySettings
@@ -43,7 +38,6 @@ SAVED_EVERY_MS = 60_000
 SAVED_EVERY_SIGHTINGS = 100
 """An object's row is written when it was seen for so long, or so often, since the last time."""
 
-NEAREST_EVENTS = 200
 NEAREST_DETECTIONS = 5000
 NEAREST_STAYS = 64
 """How far is looked in either direction, so that nothing takes long."""
@@ -132,27 +126,15 @@ class _SqlRecords:
 
     def __init__(self, connection: Connection, monitor_id: int) -> None:
         self._connection = connection
+        self._monitor_id = monitor_id
         self._monitor = {"of_monitor": monitor_id}
         self._links: list[dict[str, int | None]] = []
 
     def captures_between(self, earlier: Moment, later: Moment, at_most: int) -> int:
-        counting = _BETWEEN_FRAMES if earlier.event == later.event else _BETWEEN_EVENTS
-        return self._count(
-            counting,
-            at_most,
-            first_event=earlier.event,
-            first_frame=earlier.frame,
-            last_event=later.event,
-            last_frame=later.frame,
-        )
+        return captures_between(self._connection, self._monitor_id, earlier, later, at_most)
 
     def captures_after(self, moment: Moment, at_most: int) -> int:
-        return self._count(_AFTER, at_most, first_event=moment.event, first_frame=moment.frame)
-
-    def _count(self, counting: Select[Any], at_most: int, **between: int) -> int:
-        parameters = self._monitor | between | {"at_most": at_most}
-        counted: int = self._connection.execute(counting, parameters).scalar_one()
-        return counted
+        return captures_after(self._connection, self._monitor_id, moment, at_most)
 
     def unlinked(
         self, label: str, around: Moment, since_ms: int, until_ms: int
@@ -452,78 +434,3 @@ _AROUND = select(_near, bindparam("labelled", type_=Text).label("label")).where(
     _near.c.ymin < bindparam("its_ymax"),
     _near.c.ymax > bindparam("its_ymin"),
 )
-
-# The captures of a monitor in order are those of its events in order, by frame. Of those in runs
-# only the ones in which nothing was seen count: where something was, it may have been the object.
-_BEGIN: BindParameter[int] = bindparam("first_frame")
-_END: BindParameter[int] = bindparam("last_frame")
-_EMPTY = folded.c.seen == 0
-
-
-def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
-    return select(literal(1).label("captures")).where(*conditions)
-
-
-def _runs(event_id: str, lowest: ColumnElement[int], highest: ColumnElement[int]) -> Select[Any]:
-    captures = frames_between(lowest, highest).label("captures")
-    return select(captures).where(
-        folded.c.event_id == bindparam(event_id),
-        _EMPTY,
-        folded.c.first_frame <= highest,
-        folded.c.last_frame >= lowest,
-        captures > 0,
-    )
-
-
-_OF_FIRST = (capture.c.event_id == bindparam("first_event"), capture.c.frame > _BEGIN)
-_REST_OF_FIRST = (
-    _rows(*_OF_FIRST),
-    _runs("first_event", _BEGIN + 1, folded.c.last_frame),
-)
-_START_OF_LAST = (
-    _rows(capture.c.event_id == bindparam("last_event"), capture.c.frame < _END),
-    _runs("last_event", folded.c.first_frame, _END - 1),
-)
-
-
-def _start(parameter: str) -> Any:
-    return select(event.c.started_at).where(event.c.id == bindparam(parameter)).scalar_subquery()
-
-
-_LATER_EVENTS = (
-    select(event.c.id)
-    .where(
-        event.c.monitor_id == bindparam("of_monitor"),
-        event.c.started_at > _start("first_event"),
-    )
-    .order_by(event.c.started_at)
-    .limit(NEAREST_EVENTS)
-)
-
-
-def _of_events(events: Select[Any]) -> tuple[Select[Any], ...]:
-    those = events.subquery()
-    return (
-        _rows().select_from(those.join(capture, capture.c.event_id == those.c.id)),
-        select(folded.c.captures)
-        .select_from(those.join(folded, folded.c.event_id == those.c.id))
-        .where(_EMPTY),
-    )
-
-
-def _counted(*parts: Select[Any]) -> Select[Any]:
-    # The limit ends the counting: each row stands for one capture or more.
-    at_most: BindParameter[int] = bindparam("at_most")
-    some = union_all(*parts).limit(at_most).subquery()
-    return select(func.min(func.coalesce(func.sum(some.c.captures), 0), at_most))
-
-
-_BETWEEN_FRAMES = _counted(
-    _rows(*_OF_FIRST, capture.c.frame < _END), _runs("first_event", _BEGIN + 1, _END - 1)
-)
-_BETWEEN_EVENTS = _counted(
-    *_REST_OF_FIRST,
-    *_START_OF_LAST,
-    *_of_events(_LATER_EVENTS.where(event.c.started_at < _start("last_event"))),
-)
-_AFTER = _counted(*_REST_OF_FIRST, *_of_events(_LATER_EVENTS))

@@ -25,10 +25,10 @@ from sqlalchemy import (
     update,
 )
 
-from annotator.domain import BoundingBox, Identity
+from annotator.domain import BoundingBox, Event, Identity
 from annotator.errors import QueryError
 from db.changes import IDENTIFICATION, IDENTITIES, gathering
-from db.keys import CAPTURE_COLUMNS, capture_from, same_capture
+from db.keys import CAPTURE_COLUMNS, capture_from, find_event, same_capture
 from db.schema import detection, event, face, monitor, overruled, tag
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,26 @@ def forget(connection: Connection, face_ids: Sequence[int]) -> int:
     return len(before)
 
 
+def homeless_tags(connection: Connection, of: Event, file_name: str | None) -> list[int]:
+    """The ids of those tags of an event, or of one capture of it, that have no face any more."""
+    key = find_event(connection, of)
+    if key is None:
+        return []
+    return [
+        row.id
+        for row in connection.execute(_HOMELESS, {"of_events": [key.id]})
+        if file_name is None or capture_from(row).file_name == file_name
+    ]
+
+
+def forget_homeless(connection: Connection, of: Event, file_name: str | None) -> int:
+    """Take these tags away; how many they were."""
+    ids = homeless_tags(connection, of, file_name)
+    if ids:
+        connection.execute(_DROP, [{"its_tag": one} for one in ids])
+    return len(ids)
+
+
 def carry_tags(connection: Connection, captures: Sequence[dict[str, Any]]) -> None:
     """Give the tags of captures that were just written to the faces that are now in their place."""
     written = {(one["event_id"], one["frame"], one["file_name"]) for one in captures}
@@ -89,9 +109,11 @@ def carry_tags(connection: Connection, captures: Sequence[dict[str, Any]]) -> No
         found |= placed
         for row in tags:
             if row.id not in placed:
+                path = capture_from(row).path
                 log.warning(
-                    "%s has no face any more where it was said to be%s %s; the word is kept",
-                    *(capture_from(row).path, " not" if row.negated else "", row.name),
+                    "%s has no face any more where it was said to be%s %s; the word is kept until "
+                    "`annotator tag --forget %s`",
+                    *(path, " not" if row.negated else "", row.name, path),
                 )
     if found:
         faces = list(dict.fromkeys(found.values()))
@@ -230,4 +252,5 @@ _FACES_OF = (
     .select_from(face.join(detection))
     .where(same_capture(detection), face.c.verdict.in_(IDENTITIES))
 )
+_DROP = delete(tag).where(tag.c.id == bindparam("its_tag"))
 _PLACE = update(tag).where(tag.c.id == bindparam("its_tag")).values(face_id=bindparam("its_id"))

@@ -35,7 +35,10 @@ def explained(error: BaseException, path: Path) -> DatabaseError:
     and the same open database works again once the trouble is over.
     """
     # The low byte is the primary code; the rest tells variants apart.
-    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # no room for the file that readers and writers share
+        code = sqlite3.SQLITE_FULL
+    match code & 0xFF:
         case sqlite3.SQLITE_NOTADB:
             return DatabaseError(
                 f"{path} is not a database",

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from annotator.errors import DatabaseError
 from db.engine import PAGE_BYTES, open_database
 from db.lock import SupervisorLock
+from db.place import require_database
 from db.translate import explained
 
 _STEPS_BETWEEN_LOOKS = 1_000
@@ -42,8 +43,7 @@ def vacuum(
     on it, DatabaseError where somebody else does or the disk has too little room.
     """
     path = path.absolute()
-    if not path.exists():
-        raise DatabaseError(f"there is no database at {path}", "name another with --database")
+    require_database(path)
     open_database(path, forbidden_root=forbidden_root).close()  # ours, and of this version
     with SupervisorLock(path).acquire("vacuum"), _alone(path, busy_timeout_s) as connection:
         before = _sizes(connection)

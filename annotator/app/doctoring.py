@@ -16,7 +16,7 @@ def examine(source: Path | None, load: Callable[[], Config]) -> Iterator[Check]:
 
     `source` is the configuration file that `load` reads.
     """
-    from annotator.app.checks import database, inference, machine, store, telling
+    from annotator.app.checks import database, inference, machine, names, store, telling
 
     by_machine = (("python", machine.python), ("memory", machine.memory), ("clock", machine.clock))
     by_config: tuple[tuple[str, Checker], ...] = (
@@ -31,13 +31,14 @@ def examine(source: Path | None, load: Callable[[], Config]) -> Iterator[Check]:
         ("mount", store.mount),
         ("database", database.database),
         ("disk", database.disk),
+        ("names", names.names),
         ("notify", telling.telling),
         ("service", machine.service),
     )
     for name, look in by_machine:
         yield from isolated(name, look)
     try:
-        patient = Patient(load())
+        patient = Patient(load(), source)
     except AnnotatorError as error:
         yield problem("configuration", error)
         for name, _ in by_config:

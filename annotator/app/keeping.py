@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,10 @@ from annotator.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from annotator.app.gone import Gone
+    from annotator.app.misnamed import Misnamed
     from annotator.config import Config
     from annotator.ports import Clock
-    from db.prune import SqlPruning
-    from db.rules import Pruned
+    from db.rules import Pruned, Turn
     from db.vacuum import Vacuumed
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.002, 0.2
@@ -33,13 +33,15 @@ class Pruning:
     """What came of it.
 
     `store_trouble` is why the store could not tell what the recorder has deleted, and
-    `store_unknown` that nobody has said yet which store is the right one.
+    `store_unknown` that nobody has said yet which store is the right one. `misnamed`: what
+    [retention] calls so is not here, and something else nearly is.
     """
 
     gone: tuple[Gone, ...] = ()
     pruned: tuple[Pruned, ...] = ()
     store_trouble: StoreUnavailable | None = None
     store_unknown: bool = False
+    misnamed: tuple[Misnamed, ...] = ()
     interrupted: bool = False
 
 
@@ -52,8 +54,10 @@ def prune(config: Config, *, dry_run: bool, look: bool, yes: bool, tell: Tell) -
     from annotator.app.census import Census
     from annotator.app.children import start_census
     from annotator.app.gone import mark_gone
+    from annotator.app.misnamed import Known, misnamed_in_retention
     from annotator.child import Graveyard
     from db.gone import SqlEventRoll
+    from db.lookup import SqlLookup
     from db.prune import SqlPruning
     from db.store import SqlStore
 
@@ -63,6 +67,9 @@ def prune(config: Config, *, dry_run: bool, look: bool, yes: bool, tell: Tell) -
     with stop_signals() as signalled, existing_database(config) as database:
         identity = SqlStore(database, clock).store_identity()
         done.store_unknown = look and identity is None
+        seen = SqlLookup(database)
+        known = Known(seen.monitors(), seen.labels())
+        done.misnamed = tuple(misnamed_in_retention(config, known))
         if look and identity is not None:
             try:
                 done.gone = mark_gone(
@@ -78,18 +85,24 @@ def prune(config: Config, *, dry_run: bool, look: bool, yes: bool, tell: Tell) -
             except StoreUnavailable as error:
                 done.store_trouble = error
         pruning = SqlPruning(database, clock, lambda name: config.for_monitor(name).retention)
-        done.pruned = pruning.expected() if dry_run else _work_off(pruning, clock, signalled, tell)
+        turns = pruning.expected() if dry_run else pruning.turns()
+        done.pruned = _added_up(turns, clock, signalled, tell, leave_room=not dry_run)
         done.interrupted = bool(signalled)
     return done
 
 
-def _work_off(
-    pruning: SqlPruning, clock: Clock, signalled: Sequence[bool], tell: Tell
+def _added_up(
+    turns: Iterator[Turn],
+    clock: Clock,
+    signalled: Sequence[bool],
+    tell: Tell,
+    *,
+    leave_room: bool,
 ) -> tuple[Pruned, ...]:
+    """Take turns until it is to stop, for others with a pause after each; what went in them."""
     from db.rules import Pruned, What
 
     counts = Counter[tuple[What, str, str | None]]()
-    turns = pruning.turns()
     while not signalled:
         began_s = clock.monotonic()
         turn = next(turns, None)
@@ -98,8 +111,9 @@ def _work_off(
         for one in turn.pruned:
             counts[one.what, one.monitor, one.label] += one.count
         tell(turn.what, turn.done, turn.total)
-        took_s = clock.monotonic() - began_s
-        clock.sleep(min(max(took_s, SHORTEST_PAUSE_S), LONGEST_PAUSE_S))
+        if leave_room:
+            took_s = clock.monotonic() - began_s
+            clock.sleep(min(max(took_s, SHORTEST_PAUSE_S), LONGEST_PAUSE_S))
     return tuple(
         Pruned(what, monitor, count, label) for (what, monitor, label), count in counts.items()
     )
@@ -133,7 +147,7 @@ def backup(
         )
     if not whole:
         return None
-    dropped = () if keep is None else drop_old_backups(target, keep)
+    dropped = () if keep is None else drop_old_backups(place, keep)
     return BackedUp(place, place.stat().st_size, dropped)
 
 

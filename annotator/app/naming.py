@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from annotator.app.opening import face_book
-from annotator.app.targets import faces_meant
+from annotator.app.targets import Place, faces_at, faces_meant, names_a_place, place_meant
 from annotator.clock import SystemClock
 from annotator.config import Config
 from annotator.domain import FaceQuestion, Relabelling, Renaming, StoredFace, Tag
@@ -85,10 +85,32 @@ def tag(
     return Tagged(name, len(ids), changed, known[near[0]] if near and is_new else None)
 
 
-def untag(config: Config, targets: Sequence[str]) -> int:
-    """Forget what was said of the faces of the targets; of how many something was."""
+@dataclass(frozen=True, slots=True)
+class Untagged:
+    """Of how many faces something was said, and how many words were about faces that are not there
+    any more."""
+
+    faces: int
+    homeless: int
+
+
+def untag(config: Config, targets: Sequence[str]) -> Untagged:
+    """Forget what was said of the faces of the targets, and of those that once were there.
+
+    Raises QueryError where a target is nothing known.
+    """
+    root = config.store.root
     with face_book(config) as (book, queries):
         ids: list[int] = []
+        places: list[Place] = []
         for target in targets:
-            ids += faces_meant(queries, config.store.root, target, None, everybody=True)
-        return book.untag(ids)
+            place = place_meant(queries, root, target) if names_a_place(target) else None
+            if place is not None and book.homeless(place.event, place.file_name):
+                places.append(place)
+                ids += [face.id for face in faces_at(queries, root, target)]
+            else:
+                ids += faces_meant(queries, root, target, None, everybody=True)
+        faces = book.untag(ids)
+        return Untagged(
+            faces, sum(book.forget_homeless(one.event, one.file_name) for one in places)
+        )

@@ -65,6 +65,8 @@ def import_lines(
     done, clock = Imported(), SystemClock()
     lines = _lines(stream)
     first = tuple(islice(lines, 2))
+    if not first:
+        raise InputError("there is nothing in it, not even a header", "did the export end well?")
     origin = hashlib.sha256(b"".join(line for _, line in first)).hexdigest()
     with (
         stop_signals() as signalled,

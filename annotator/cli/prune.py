@@ -49,7 +49,7 @@ def prune(dry_run: bool, gone: bool | None, yes: bool, form: str) -> int:
         columns = ("what", "monitor", "label", "count")
         cells = ([str(row[column] or "") for column in columns] for row in rows)
         output.table(columns, cells, numbers=("count",), folding=("what",))
-    return _report(done, dry_run=dry_run)
+    return _report(done, dry_run=dry_run, is_any=bool(rows))
 
 
 def _rows(done: Pruning) -> list[dict[str, Any]]:
@@ -69,8 +69,10 @@ def _rows(done: Pruning) -> list[dict[str, Any]]:
     return [*marked, *pruned]
 
 
-def _report(done: Pruning, *, dry_run: bool) -> int:
+def _report(done: Pruning, *, dry_run: bool, is_any: bool) -> int:
     code = EXIT_OK
+    for name in done.misnamed:
+        output.warn(str(name))
     if done.store_unknown:
         output.note(
             "not compared with the store, since nobody has said yet which one is right: "
@@ -96,6 +98,6 @@ def _report(done: Pruning, *, dry_run: bool) -> int:
         return EXIT_INTERRUPTED
     if not done.pruned:
         output.note("nothing is kept too long")
-    elif dry_run:
+    if dry_run and is_any:
         output.note("nothing was changed; without --dry-run it is done")
     return code

@@ -10,7 +10,12 @@ from annotator.cli.options import common_options, load_config
 @common_options
 @click.argument("words", nargs=-1, required=True, metavar="TARGET... [NAME]")
 @click.option("--not", "denied", metavar="NAME", help="Say who it is not.")
-@click.option("--forget", is_flag=True, help="Forget what was said of the faces.")
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Forget what was said of the faces; of an event or capture, also of those that were "
+    "there before it was annotated anew.",
+)
 @click.option("--all", "everybody", is_flag=True, help="Mean every person of an event or capture.")
 def tag(words: tuple[str, ...], denied: str | None, forget: bool, everybody: bool) -> None:
     """Say who a face is; no recogniser overrules it.
@@ -30,8 +35,10 @@ def tag(words: tuple[str, ...], denied: str | None, forget: bool, everybody: boo
         raise click.UsageError("--forget and --not do not go together")
     config = load_config()
     if forget:
-        count = naming.untag(config, words)
-        output.note(f"forgotten of {count} faces, which are what they were before")
+        gone = naming.untag(config, words)
+        output.note(f"forgotten of {gone.faces} faces, which are what they were before")
+        if gone.homeless:
+            output.note(f"and {gone.homeless} words about faces that are not there any more")
         return
     *targets, name = (*words, denied) if denied is not None else words
     if not targets:

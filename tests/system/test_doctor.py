@@ -240,3 +240,29 @@ def test_whoever_is_to_be_told_is_looked_for(house: House) -> None:
     assert states(found, *names) == ["problem", "ok", "problem", "problem"]
     assert "cannot connect" in found["broker"][0].found
     assert "NO_URL_HERE" in found["webhook phone"][0].found
+
+
+def test_a_name_that_nothing_has_is_said(house: House) -> None:
+    found = examined(house, detection__labels=["red", "gren"])
+    assert states(found, "names") == ["warning"]
+    assert "'gren'; did you mean 'green'?" in found["names"][0].found
+    assert states(examined(house, detection__labels=["red"]), "names") == ["ok"]
+
+
+def test_secrets_that_everybody_may_read_are_said(house: House) -> None:
+    (house.folder / "token").write_text("s3cret\n")
+    changes = {
+        "webhooks__phone__url": "https://phone.example/s3cret",
+        "webhooks__phone__headers__Authorization": f"file:{house.folder}/token",
+    }
+    places = ("annotator.toml", "token")
+    examined_file = settings(house, **changes)
+    for name in places:
+        (house.folder / name).chmod(0o644)
+    found = list(examine(examined_file, lambda: load_config(examined_file)))
+    said = [one.found for one in found if one.name == "secrets"]
+    assert said == [f"everybody on this machine may read {house.folder}/{name}" for name in places]
+    for name in places:
+        (house.folder / name).chmod(0o640)
+    found = list(examine(examined_file, lambda: load_config(examined_file)))
+    assert not [one for one in found if one.name == "secrets"]

@@ -110,6 +110,18 @@ def test_a_command_that_needs_the_store_says_how_to_name_it() -> None:
     assert "--store" in caught.value.next_step
 
 
+def test_what_holds_for_a_monitor_is_put_together_once() -> None:
+    config = Config.model_validate({"monitors": {"": {"faces": {"enabled": False}}, "Door": {}}})
+    assert not config.for_monitor("").faces.enabled
+    usual = config.for_monitor("from a file's name")
+    assert usual.faces.enabled
+    assert all(config.for_monitor(f"{n}") is usual for n in range(3))
+    assert config.for_monitor("Door") is config.for_monitor("Door") is not usual
+    assert [one.faces.enabled for one in config.for_all()] == [True, False, True]
+    changed = config.model_copy(update={"faces": config.faces.model_copy(update={"max_turn": 1.0})})
+    assert changed.for_monitor("1").faces.max_turn == 1.0
+
+
 def test_what_holds_for_all_monitors_cannot_be_said_for_one() -> None:
     with pytest.raises(ConfigError, match=r"monitors.Door.faces.mirrored: holds for all monitors"):
         check_config({"monitors": {"Door": {"faces": {"mirrored": False}}}}, "test")
@@ -176,6 +188,22 @@ def test_what_cannot_be_told_is_said(data: dict[str, object], complaint: str) ->
     with pytest.raises(ConfigError) as caught:
         check_config({"webhooks": PHONE, **data}, "test")
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"webhooks": {"phone": {"headers": {"Authorization": "s3cret"}}}},
+        {"webhooks": {"phone": "https://s3cret"}},
+        {"webhooks": {"phone": {"url": ["s3cret"]}}},
+        {"webhooks": {"phone": {"url": "x", "headers": {"Authorization": {"s3cret": 1}}}}},
+        {"mqtt": {"password": ["s3cret"]}},
+    ],
+)
+def test_a_complaint_tells_no_secret(data: dict[str, object]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_config(data, "test")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_all_that_is_wrong_with_rules_is_said_at_once() -> None:

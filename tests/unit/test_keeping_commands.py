@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +21,7 @@ from db.lock import SupervisorLock
 from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import annotation, captures, detection
+from tests.databases import Databases
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=90)
 
@@ -55,8 +58,9 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def house(databases: Databases, tmp_path: Path) -> House:
     house = House(tmp_path)
+    databases.put(house.database)
     house.config.write_text(
         f'[database]\npath = "{house.database}"\n[retention]\nby_label = {{ car = 30 }}\n'
         "empty_days = 30\n"
@@ -88,6 +92,11 @@ def test_pruning_says_what_went(house: House) -> None:
     }
     assert house.annotated() == 31, "folded ones are annotated ones"
     assert house.said("prune") == ""
+
+
+def test_pruning_says_what_is_misspelt(house: House) -> None:
+    house.config.write_text(house.config.read_text().replace("car = 30", "persn = 0"))
+    assert "'persn'; did you mean 'person'?" in house.call("prune", "--dry-run").stderr
 
 
 def test_pruning_asks_no_store_where_none_is_named(house: House) -> None:
@@ -143,6 +152,9 @@ def test_a_wrong_file_is_refused_by_its_line(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = house.folder / "wrong.jsonl"
+    file.touch()
+    assert house.code("import", str(file), "--database", str(house.folder / "new.sqlite")) == 2
+    assert not (house.folder / "new.sqlite").exists()
     file.write_bytes(gzip.compress(b"something else"))
     assert house.code("import", str(file)) == 2
     file.write_bytes(b'{"kind":"annotator export","version":1}\n\n{"kind":"event"}\n')
@@ -159,3 +171,25 @@ def test_a_wrong_file_is_refused_by_its_line(
 def test_a_file_that_cannot_be_written_is_named(house: House) -> None:
     assert house.code("export", "-o", str(house.folder / "nowhere" / "all.jsonl")) == 2
     assert not list(house.folder.glob(".*"))
+
+
+def test_what_is_no_file_is_written_to(house: House) -> None:
+    """Such as /dev/stdout: a file of its name would take its place."""
+    pipe = house.folder / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        got = reader.submit(pipe.read_bytes)
+        assert house.code("export", "-o", str(pipe)) == 0
+        assert got.result() == house.said("export").encode()
+    assert pipe.is_fifo()
+
+
+def test_an_export_replaces_no_database_and_no_link(house: House) -> None:
+    assert house.code("export", "-o", str(house.database)) == 2
+    assert house.code("report", "--daily", "-o", str(house.database)) == 2
+    assert house.annotated() == 31
+    file, link = house.folder / "all.jsonl", house.folder / "link.jsonl"
+    link.symlink_to(file)
+    assert house.code("export", "-o", str(link)) == 0
+    assert link.is_symlink()
+    assert file.read_text() == house.said("export")

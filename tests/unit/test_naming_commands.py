@@ -30,6 +30,7 @@ from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import BLURRED, captures, event
 from tests.contracts.faces import annotation, face, known
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 from tests.fakes.people import MadeUpPeople
 from trainer.fit import train
@@ -70,19 +71,24 @@ class House:
         found = sorted(self.faces(), key=lambda one: (one.captured_at, one.box.xmin))
         return [one.identification.name or str(one.identification.identity) for one in found]
 
+    def words(self) -> int:
+        """How much was said by people."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM tag").fetchone()
+        return int(count)
+
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def house(databases: Databases, tmp_path: Path) -> House:
     root = tmp_path / "store"
     root.mkdir()
     config = tmp_path / "annotator.toml"
     bundle = tmp_path / "recogniser.bundle"
-    database = tmp_path / "annotator.sqlite"
+    database = databases.put(tmp_path / "annotator.sqlite")
     config.write_text(
         f'[store]\nroot = "{root}"\n[database]\npath = "{database}"\n'
         f'[faces]\nrecogniser = "{bundle}"\n'
     )
-    open_database(database, forbidden_root=None).close()
     return House(root, config, database, bundle)
 
 
@@ -187,6 +193,25 @@ def test_not_somebody_means_those_who_are_said_to_be(lived_in: House) -> None:
     told = lived_in.said("tag", DOOR.directory, "--not", "Bob")
     assert "tagged as not Bob: 1 faces; 1 have another name" in told
     assert lived_in.names()[:4] == ["Anna", "Anna", "unknown", "unknown"]
+
+
+@pytest.mark.parametrize("target", [HALL.directory, f"{HALL.directory}/00001-capture.jpg"])
+def test_what_was_said_of_a_face_that_is_gone_is_forgotten_by_its_path(
+    lived_in: House, record: Record, target: str
+) -> None:
+    lived_in.said("tag", HALL.directory, "Eva")
+    lived_in.said("tag", DOOR.directory, "Anna", "--all")
+    for gone in (HALL, DOOR):
+        record(annotation(*captures(gone, 1)))
+    assert lived_in.words() == 6
+    told = lived_in.said("tag", target, "--forget")
+    faces = 1 if target == HALL.directory else 0
+    assert f"forgotten of {faces} faces" in told
+    assert "and 1 words about faces that are not there any more" in told
+    record(annotation(captures(HALL, 1)[0], face(None, 1)))
+    assert lived_in.words() == 5 - faces
+    told = lived_in.said("tag", target, "--forget")
+    assert "not there any more" not in told
 
 
 def test_a_path_has_to_be_of_one_event(lived_in: House, record: Record) -> None:

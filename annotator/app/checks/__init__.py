@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.config import Config
@@ -56,12 +57,16 @@ def problem(name: str, error: AnnotatorError) -> Check:
 
 
 class Patient:
-    """The installation that is looked at; what several checks need is asked for once."""
+    """The installation that is looked at; what several checks need is asked for once.
 
-    def __init__(self, config: Config) -> None:
+    `source` is the file that the configuration was read from.
+    """
+
+    def __init__(self, config: Config, source: Path | None = None) -> None:
         from annotator.child import Graveyard
 
         self.config = config
+        self.source = source
         self.graveyard: Graveyard = Graveyard()
 
     @cached_property

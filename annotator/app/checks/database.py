@@ -17,10 +17,10 @@ TOO_LITTLE_BYTES = 100 * 2**20
 
 def database(patient: Patient) -> Iterator[Check]:
     from db.condition import condition_of
-    from db.place import mountinfo_of_this_process, refuse_bad_place
+    from db.place import mounts_now, refuse_bad_place
 
     name, path = "database", patient.config.database_path.absolute()
-    refuse_bad_place(path, patient.config.store.root, mountinfo_of_this_process())
+    refuse_bad_place(path, patient.config.store.root, mounts_now())
     folder = _existing(path.parent)
     if folder == path.parent and not os.access(folder, os.R_OK | os.X_OK):
         raise DatabaseError(f"this user may not look into {folder}", _as_owner(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -82,10 +83,14 @@ def test_where_a_copy_must_not_lie(database: Database, tmp_path: Path) -> None:
     for target in (store / "copy.sqlite", tmp_path / "link" / "copy.sqlite"):
         with pytest.raises(DatabaseError, match="event store"):
             back_up(database.path, target, forbidden_root=store)
-    with pytest.raises(DatabaseError, match="itself"):
-        back_up(database.path, database.path, overwrite=True)
+    for end in ("", "-wal", "-shm", ".lock"):
+        own = database.path.with_name(database.path.name + end)
+        with pytest.raises(DatabaseError, match="the database's own"):
+            back_up(database.path, own, overwrite=True)
     with pytest.raises(DatabaseError, match="is a folder"):
         back_up(database.path, tmp_path)
+    with pytest.raises(DatabaseError, match="File name too long"):
+        back_up(database.path, tmp_path / ("a" * 300))
     with pytest.raises(DatabaseError, match="no database"):
         back_up(tmp_path / "nothing.sqlite", tmp_path / "copy.sqlite")
     (tmp_path / "other.sqlite").touch()
@@ -147,10 +152,51 @@ def test_only_the_newest_of_dated_backups_are_kept(tmp_path: Path) -> None:
     names = [dated_name(datetime(2026, 11, day, 3, 30, tzinfo=UTC)) for day in (9, 10, 11, 12)]
     for name in (*names, "annotator.sqlite", "annotator-mine.sqlite"):
         (tmp_path / name).touch()
-    dropped = drop_old_backups(tmp_path, 2)
+    dropped = drop_old_backups(tmp_path / names[-1], 2)
     assert [one.name for one in dropped] == names[:2]
     left = {one.name for one in tmp_path.iterdir()}
     assert left == {*names[2:], "annotator.sqlite", "annotator-mine.sqlite"}
+
+
+def test_backups_dated_in_the_future_go_first(tmp_path: Path) -> None:
+    """A clock that was wrong for a night must cost neither the new backup nor the run."""
+    now = dated_name(datetime(2024, 5, 4, 3, 30, tzinfo=UTC))
+    before = dated_name(datetime(2024, 5, 3, 3, 30, tzinfo=UTC))
+    wrong = [dated_name(datetime(year, 1, 1, tzinfo=UTC)) for year in (2030, 2031)]
+    for name in (now, before, *wrong):
+        (tmp_path / name).touch()
+    assert [one.name for one in drop_old_backups(tmp_path / now, 2)] == wrong
+    assert [one.name for one in drop_old_backups(tmp_path / now, 1)] == [before]
+    assert [one.name for one in tmp_path.iterdir()] == [now]
+
+
+def test_halves_of_old_backups_go(tmp_path: Path) -> None:
+    names = [dated_name(datetime(2024, 5, day, tzinfo=UTC)) for day in (1, 2, 3)]
+    old, young = (tmp_path / f".{name}.part" for name in names[:2])
+    mine, newest = tmp_path / ".mine.sqlite.part", tmp_path / names[2]
+    for one in (old, young, mine, newest):
+        one.touch()
+    a_day_ago_s = newest.stat().st_mtime - 90_000
+    for one in (old, mine):
+        os.utime(one, (a_day_ago_s, a_day_ago_s))
+    assert drop_old_backups(newest, 5) == ()
+    assert set(tmp_path.iterdir()) == {young, mine, newest}
+
+
+def test_a_copy_is_as_private_as_the_database(database: Database, tmp_path: Path) -> None:
+    database.path.chmod(0o600)
+    target = tmp_path / "copy.sqlite"
+    back_up(database.path, target)
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_no_file_is_never_replaced(database: Database, tmp_path: Path) -> None:
+    """As /dev/null, by root."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(DatabaseError, match="is no file"):
+        back_up(database.path, pipe, overwrite=True)
+    assert pipe.is_fifo()
 
 
 # vacuum
@@ -173,7 +219,7 @@ def test_the_file_is_written_anew(database: Database) -> None:
     assert mode == "wal"
 
 
-def test_old_pages_get_the_size_of_new_ones(database: Database, tmp_path: Path) -> None:
+def test_old_pages_get_the_size_of_new_ones(database: Database) -> None:
     database.close()
     with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -182,7 +228,7 @@ def test_old_pages_get_the_size_of_new_ones(database: Database, tmp_path: Path) 
     done = vacuum(database.path)
     assert done is not None
     assert (done.page_bytes_before, done.page_bytes_after) == (4096, PAGE_BYTES)
-    assert sorted(one.name for one in tmp_path.iterdir()) == [
+    assert sorted(one.name for one in database.path.parent.iterdir()) == [
         "annotator.sqlite",
         "annotator.sqlite.lock",
     ]

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,6 +24,7 @@ from tests.contracts.faces import (
     face,
     known,
 )
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 from tests.fakes.memory_faces import MemoryFaceBook
 from tests.fakes.memory_store import MemoryQueries, MemoryStore
@@ -151,23 +147,14 @@ def state(world: FaceWorld) -> object:
 )
 @given(st.lists(pictures(), max_size=3), st.lists(DEEDS, max_size=12))
 def test_whatever_is_done_both_say_the_same(
-    migrated: Path, begun: list[Annotation], deeds: list[Deed]
+    databases: Databases, begun: list[Annotation], deeds: list[Deed]
 ) -> None:
     memory = in_memory()
-    with copied(migrated) as database:
+    with databases.fresh() as database:
         world = in_database(database)
         for deed in [*(("record", one) for one in begun), *deeds]:
             assert told(world, deed) == told(memory, deed), deed
             assert state(world) == state(memory), deed
-
-
-@contextmanager
-def copied(path: Path) -> Iterator[Database]:
-    with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(scratch) / "annotator.sqlite"
-        shutil.copyfile(path, copy)
-        with open_database(copy, forbidden_root=None) as database:
-            yield database
 
 
 def test_people_speak_while_captures_are_recorded(database: Database) -> None:

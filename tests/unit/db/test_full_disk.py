@@ -14,7 +14,7 @@ import pytest
 from annotator.domain import Origin
 from annotator.errors import DatabaseUnwritable
 from db.backlog import SqlBacklog
-from db.engine import Database, open_database
+from db.engine import Database, open_database, open_read_only
 from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import annotation, captures, detection, event
@@ -104,3 +104,12 @@ def test_a_full_disk_keeps_no_database_from_being_opened_later(small_disk: Path)
     ballast.unlink()
     with open_database(path, forbidden_root=None) as database:
         assert SqlBacklog(database, ManualClock()).add(captures(event(), 1), Origin.LIVE) == 1
+
+
+def test_a_full_disk_is_not_taken_for_a_broken_one(small_disk: Path) -> None:
+    """Readers and writers share a file for which there has to be room."""
+    path = small_disk / "annotator.sqlite"
+    open_database(path, forbidden_root=None).close()
+    fill(small_disk / "ballast")
+    with pytest.raises(DatabaseUnwritable, match="no room left on the disk"):
+        open_read_only(path)

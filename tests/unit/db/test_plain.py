@@ -63,6 +63,8 @@ def test_nothing_else_is_done(database: Database, statement: str) -> None:
         ("SELECT * FROM sighting", "did you mean sightings?"),
         ("SELECT lable FROM sightings", "did you mean label?"),
         ("SELEC 1", "syntax error"),
+        ("SELECT ?", "has a parameter"),
+        ("SELECT label FROM face", "did you mean labels?"),
     ],
 )
 def test_a_mistake_is_explained(database: Database, statement: str, hint: str) -> None:
