@@ -184,6 +184,7 @@ class Teller:
         self._tally = tally
         self._picture_of = picture_of
         self._failures = 0
+        self._closed = False
 
     def turn(self) -> float:
         """Deliver at most one notice; in how many seconds to come back. Raises AnnotatorError."""
@@ -202,7 +203,8 @@ class Teller:
         try:
             self._deliverer.deliver(delivery.notice, self._picture_of(delivery.notice))
         except DeliveryError as error:
-            return self._failed(delivery, error)
+            # Hung up on in the middle: the next start tries it again.
+            return IDLE_S if self._closed else self._failed(delivery, error)
         self._book.delivered(delivery)
         self._tally.count(delivery.notice.rule, Outcome.DELIVERED)
         if self._failures:
@@ -211,6 +213,7 @@ class Teller:
         return 0.0
 
     def close(self) -> None:
+        self._closed = True
         self._deliverer.close()
 
     def _tend(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from html import escape
 
+from annotator.legible import legible
+
 _WIDTH, _HEIGHT = 640, 360
 _LINE = 44
 
@@ -14,7 +16,7 @@ def placeholder(words: str) -> bytes:
     lines = textwrap.wrap(words, _LINE, max_lines=4, placeholder=" ...") or [""]
     top = _HEIGHT / 2 - 17 * (len(lines) - 1) + 8
     spans = "".join(
-        f'<tspan x="{_WIDTH // 2}" y="{top + 34 * number:g}">{escape(_sayable(line))}</tspan>'
+        f'<tspan x="{_WIDTH // 2}" y="{top + 34 * number:g}">{escape(legible(line))}</tspan>'
         for number, line in enumerate(lines)
     )
     return (
@@ -24,8 +26,3 @@ def placeholder(words: str) -> bytes:
         '<text font-family="system-ui, sans-serif" font-size="25" fill="#7f8a97" '
         f'text-anchor="middle">{spans}</text></svg>'
     ).encode()
-
-
-def _sayable(text: str) -> str:
-    """Without what XML cannot hold."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -11,6 +11,7 @@ from annotator.domain import Station
 from annotator.errors import DeviceLost, ModelError, RuntimeUnavailable
 from annotator.inference import edgetpu
 from annotator.inference.tflite import installed_runtimes
+from annotator.legible import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -236,4 +237,4 @@ def _signature_names(interpreter: Any) -> dict[int, str]:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or "no reason given"
+    return one_line(str(error)) or "no reason given"

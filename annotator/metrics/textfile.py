@@ -31,7 +31,10 @@ class MetricsFile:
     def close(self) -> None:
         self._stopping.set()
         self._thread.join()
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("metrics stay in %s: %s", self._path, error.strerror)
 
     def _run(self) -> None:
         while True:

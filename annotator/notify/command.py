@@ -14,11 +14,14 @@ from time import monotonic
 
 from annotator.config import CommandSettings
 from annotator.errors import DeliveryError
+from annotator.legible import one_line
 from annotator.notices import Notice
 from annotator.notify.message import body, text
 
 OUTPUT_BYTES = 4000
 """So much of what it says goes to the log."""
+WORDS = 200
+"""So many characters of it tell why it failed."""
 LOOK_S = 0.2
 GOODBYE_S = 1.0
 """What runs at the end has so long to end too."""
@@ -64,7 +67,10 @@ class CommandDeliverer:
         if process.returncode:
             status = process.returncode
             how = f"was ended by signal {-status}" if status < 0 else f"exited with {status}"
-            raise DeliveryError(f"{self._settings.run[0]} {how}", "its last words are in the log")
+            raise DeliveryError(
+                f"{self._settings.run[0]} {how}{said and f': {said[:WORDS]}'}",
+                f"check [commands.{self._name}]",
+            )
 
     def tend(self) -> None:
         """There is nothing to keep up."""
@@ -129,7 +135,7 @@ class CommandDeliverer:
         os.set_blocking(process.stdout.fileno(), False)
         with suppress(BlockingIOError):
             said += os.read(process.stdout.fileno(), OUTPUT_BYTES)
-        return " ".join(said[:OUTPUT_BYTES].decode(errors="replace").split())
+        return one_line(said[:OUTPUT_BYTES].decode(errors="replace"))
 
 
 def _written(descriptor: int, unsent: memoryview) -> int:

@@ -198,6 +198,9 @@ class _Link:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # paho closes the two sockets that wake its thread only when it is freed itself, which is
+        # at once where nothing refers to it in a circle.
+        self._client.on_connect = self._client.on_message = None
 
     def _connect(self, client: Client) -> None:
         settings = self._settings
@@ -205,9 +208,11 @@ class _Link:
             if settings.username:
                 client.username_pw_set(settings.username, revealed(settings.password))
             if settings.tls:
-                client.tls_set(ca_certs=str(settings.ca_file) if settings.ca_file else None)
+                self._trust(client)
             client.connect(settings.host, settings.port, keepalive=settings.keep_alive_s)
-        except (OSError, ValueError, ConfigError) as error:
+        except ConfigError as error:  # the secret, or the authority
+            raise DeliveryError(str(error), error.next_step) from error
+        except (OSError, ValueError) as error:
             raise DeliveryError(
                 f"cannot connect to {_named(settings)}: {error}", "check [mqtt] and the broker"
             ) from error
@@ -218,6 +223,16 @@ class _Link:
             raise DeliveryError(
                 f"{_named(settings)} lets nobody in: {why}", "check [mqtt] and the broker"
             )
+
+    def _trust(self, client: Client) -> None:
+        authority = self._settings.ca_file
+        try:
+            client.tls_set(ca_certs=str(authority) if authority else None)
+        except OSError as error:  # as are those of ssl
+            raise ConfigError(
+                f"the authority in {authority} cannot be used: {error.strerror or error}",
+                "`ca_file` in [mqtt] is a file in PEM that the service's user can read",
+            ) from error
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _more: Any) -> None:
         if reason.is_failure:

@@ -33,8 +33,20 @@ def revealed(secret: SecretStr) -> str:
             with path.open("rb") as file:
                 return file.read(LONGEST_BYTES).decode().split("\n")[0].rstrip("\r")
         except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
             raise ConfigError(
-                f"cannot read the secret in {path}: {error}",
+                f"cannot read the secret in {path}: {why}",
                 "let the service's user read it, and nobody else",
             ) from error
     return text
+
+
+def file_of(secret: SecretStr, configuration: Path | None) -> Path | None:
+    """The file in which a secret lies, which is the configuration where that holds it itself; None
+    for one that is in no file."""
+    text = secret.get_secret_value()
+    if not text or text.startswith("env:"):
+        return None
+    if text.startswith("file:"):
+        return Path(text.removeprefix("file:")).expanduser()
+    return configuration

@@ -11,11 +11,13 @@ import threading
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
 from socket import SHUT_RDWR
+from time import monotonic
 from urllib.parse import urlsplit
 
 from annotator import __version__
 from annotator.config import WebhookSettings
 from annotator.errors import ConfigError, DeliveryError
+from annotator.legible import one_line
 from annotator.notices import Notice
 from annotator.notify.message import body
 from annotator.notify.secrets import revealed
@@ -34,13 +36,13 @@ class WebhookDeliverer:
         self._settings = settings
         self._connection: HTTPConnection | None = None
 
+    def check(self) -> None:
+        """Raises DeliveryError where the settings cannot be used; nobody is asked."""
+        self._prepared()
+
     def deliver(self, notice: Notice, picture: bytes | None) -> None:
-        try:
-            url = revealed(self._settings.url)
-            headers = {name: revealed(value) for name, value in self._settings.headers.items()}
-        except ConfigError as error:
-            raise DeliveryError(str(error), error.next_step) from error
-        status, answer = self._post(url, headers, body(notice, picture))
+        connection, target, headers = self._prepared()
+        status, answer = self._post(connection, target, headers, body(notice, picture))
         if 200 <= status < 300:
             return
         is_final = 300 <= status < 500 and status not in TRY_AGAIN
@@ -59,21 +61,32 @@ class WebhookDeliverer:
         if connection is not None:
             _hang_up(connection)
 
-    def _post(self, url: str, headers: dict[str, str], told: bytes) -> tuple[int, str]:
+    def _prepared(self) -> tuple[HTTPConnection, str, dict[str, str]]:
+        """A connection that is still to be made, what to ask it for, and the headers."""
+        try:
+            url = revealed(self._settings.url)
+            headers = {name: revealed(value) for name, value in self._settings.headers.items()}
+            return *_connection(url, self._settings), headers
+        except ConfigError as error:
+            raise DeliveryError(str(error), error.next_step) from error
+        except (ValueError, OSError, InvalidURL) as error:
+            raise DeliveryError(
+                f"[webhooks.{self._name}] cannot be used: {type(error).__name__}",
+                "`url` is like https://host/path (a password goes into a header), `ca_file` a "
+                "file in PEM",
+            ) from None
+
+    def _post(
+        self, connection: HTTPConnection, target: str, headers: dict[str, str], told: bytes
+    ) -> tuple[int, str]:
         """The status and the beginning of the answer, on one line.
 
         No message here has the text of an error that may hold the URL or a header: they are secret.
         """
         timeout_s = self._settings.timeout_s
         next_step = f"check [webhooks.{self._name}]"
-        try:
-            connection, target = _connection(url, self._settings)
-        except (ValueError, OSError, InvalidURL) as error:
-            raise DeliveryError(
-                f"[webhooks.{self._name}] cannot be used: {type(error).__name__}",
-                "`url` is like https://host/path, `ca_file` a file in PEM",
-            ) from None
         self._connection = connection
+        began_s = monotonic()
         # Each wait has a limit, but a server that sends a byte now and then could go on for ever.
         limit = threading.Timer(timeout_s, _hang_up, (connection,))
         with closing(connection):
@@ -90,7 +103,9 @@ class WebhookDeliverer:
                     "a header or the URL has what cannot be sent", next_step
                 ) from None
             except (OSError, HTTPException) as error:
-                said = str(error) or type(error).__name__
+                said = one_line(str(error))[:ANSWER_BYTES] or type(error).__name__
+                if monotonic() - began_s >= timeout_s:
+                    said = f"no answer within {timeout_s:g} s"
                 raise DeliveryError(f"{connection.host}: {said}", next_step) from None
             finally:
                 limit.cancel()
@@ -106,6 +121,8 @@ def _connection(url: str, settings: WebhookSettings) -> tuple[HTTPConnection, st
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("neither http nor https")
+    if parts.username is not None:
+        raise ValueError("who is there belongs into a header, and would not be sent")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if parts.scheme == "http":
         return HTTPConnection(parts.hostname, parts.port, timeout=settings.timeout_s), target
@@ -125,4 +142,4 @@ def _hang_up(connection: HTTPConnection) -> None:
 def _beginning(response: HTTPResponse) -> str:
     if 200 <= response.status < 300:
         return ""
-    return " ".join(response.read(ANSWER_BYTES).decode(errors="replace").split())
+    return one_line(response.read(ANSWER_BYTES).decode(errors="replace"))

@@ -120,6 +120,8 @@ class Reader:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # Else two sockets stay open until its garbage is collected.
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
 
     def payloads(self, topic: str) -> list[bytes]:
         return [payload for found, payload, _ in list(self.heard) if found == topic]

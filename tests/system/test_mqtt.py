@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import threading
@@ -246,3 +247,24 @@ def test_it_can_be_closed_while_it_connects(broker: Broker) -> None:
     deliverer.close()
     with pytest.raises(DeliveryError, match="not needed any more"):
         deliverer.tend()
+
+
+@pytest.fixture
+def no_garbage_collected() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_closed_it_has_nothing_open(broker: Broker, no_garbage_collected: None) -> None:
+    """Nor has what was refused: a broker that is away for a night is tried a thousand times."""
+    wrong = settings(broker, ca_file="/dev/null", tls=True)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        deliverer = MqttDeliverer(settings(broker), [CAR])
+        deliverer.tend()
+        deliverer.close()
+        with pytest.raises(DeliveryError):
+            MqttDeliverer(wrong, [CAR]).tend()
+    del deliverer
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

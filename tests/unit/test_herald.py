@@ -249,6 +249,18 @@ def test_what_cannot_be_told_waits_ever_longer_and_is_told_when_it_can_be() -> N
     assert room.undelivered == (0, 0)
 
 
+def test_what_the_end_cut_off_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    room = Room("1")
+    room.target.refuses[""] = DeliveryError("hung up")
+    room.teller.close()
+    room.teller.turn()
+    assert room.target.tries == 1
+    assert not caplog.records
+    found = room.book.next_for("phone")
+    assert found is not None
+    assert (found.attempts, found.due_at) == (0, NOON), "the next start tries it at once"
+
+
 def test_after_a_day_it_is_given_up() -> None:
     room = Room("1")
     room.target.refuses[""] = DeliveryError("connection refused")

@@ -206,6 +206,13 @@ def test_the_file_is_there_while_the_daemon_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_cannot_be_taken_away_does_not_hold_up_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    MetricsFile(tmp_path, lambda: b"x 1\n", 60).close()
+    assert f"metrics stay in {tmp_path}" in caplog.text
+
+
 def test_whoever_reads_the_file_gets_all_of_it(tmp_path: Path) -> None:
     path = tmp_path / "annotator.prom"
     pages = [bytes([letter]) * 100_000 for letter in b"ab"]

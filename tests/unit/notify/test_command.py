@@ -73,8 +73,10 @@ def test_one_that_fails_is_tried_again(
     script: str, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO), pytest.raises(DeliveryError, match=how) as caught:
-        shell(f"echo no bell >&2; {script}").deliver(NOTICE, None)
-    assert "no bell" in caplog.text
+        shell(f"printf 'no \\033[2J bell' >&2; {script}").deliver(NOTICE, None)
+    said = "no \N{REPLACEMENT CHARACTER}[2J bell"
+    assert said in caplog.text
+    assert said in str(caught.value), "`notify test` shows no log"
     assert not caught.value.final
 
 

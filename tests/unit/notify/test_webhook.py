@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,7 +129,7 @@ def test_a_server_that_says_nothing_is_left() -> None:
     servers: list[Server] = []
     with serving(lambda _: bool(servers[0].over.wait(10)) and None) as server:
         servers.append(server)
-        with pytest.raises(DeliveryError, match=r"127\.0\.0\.1:") as caught:
+        with pytest.raises(DeliveryError, match=r"no answer within 0\.1 s") as caught:
             webhook(server.url, timeout_s=0.1).deliver(NOTICE, None)
     assert not caught.value.final
 
@@ -143,7 +144,7 @@ def test_a_server_that_says_a_byte_now_and_then_is_left() -> None:
 
     with serving(drip) as server:
         servers.append(server)
-        with pytest.raises(DeliveryError):
+        with pytest.raises(DeliveryError, match=r"no answer within 0\.2 s"):
             webhook(server.url, timeout_s=0.2).deliver(NOTICE, None)
 
 
@@ -175,6 +176,7 @@ def test_nobody_there_is_tried_again() -> None:
         ("s3cret", {}),
         ("http://host:port/s3cret", {}),
         ("http:///s3cret", {}),
+        ("http://me:s3cret@127.0.0.1:{port}/", {}),
         ("http://127.0.0.1/s3 cret\n", {}),
         ("http://127.0.0.1:{port}/", {"Authorization": "s3cret\r\nX: y"}),
         ("http://127.0.0.1:{port}/", {"Authorization": "s3cret 🔑"}),
@@ -189,6 +191,30 @@ def test_what_cannot_be_sent_is_said_without_telling_the_secret(
             deliverer.deliver(NOTICE, None)
     assert not caught.value.final, "whoever mends the configuration gets it after all"
     assert "s3" not in str(caught.value) + caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.0 403 no\r\n\r\nno \x1b[2J\0 way", b"\x1b[2J\0 junk" * 99]
+)
+def test_what_a_server_says_is_harmless_to_a_terminal(answer: bytes) -> None:
+    with (
+        serving(lambda request: bool(request.wfile.write(answer)) and None) as server,
+        pytest.raises(DeliveryError) as caught,
+    ):
+        webhook(server.url).deliver(NOTICE, None)
+    assert str(caught.value).isprintable()
+
+
+def test_what_cannot_be_used_is_known_without_asking_anybody(tmp_path: Path) -> None:
+    url = "https://127.0.0.1:1/hook"
+    webhook(url).check()
+    for other in (
+        webhook(url, ca_file=tmp_path / "none.pem"),
+        webhook("ftp://host/hook"),
+        webhook(url, headers={"Authorization": f"file:{tmp_path}/none"}),
+    ):
+        with pytest.raises(DeliveryError):
+            other.check()
 
 
 def test_tls_is_verified() -> None:
