@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.app.opening import questions
@@ -24,7 +23,6 @@ from annotator.domain import (
     PersonSummary,
     Sighting,
 )
-from annotator.errors import StoreError
 from annotator.view.report import Fact, Place, Report, Tally, Visitor
 
 if TYPE_CHECKING:
@@ -45,17 +43,18 @@ STALE = timedelta(minutes=3)
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """Where the report is; captures whose pictures are missing, and why."""
+    """The report; captures whose pictures are missing, and why."""
 
-    path: Path
+    content: bytes
     problems: tuple[tuple[str, str], ...]
 
 
-def report(config: Config, question: CaptureQuery, period: Period, output: Path) -> Reported:
-    """Write the digest of a period: a page, or a mail where the file's name ends in `.eml`.
+def report(
+    config: Config, question: CaptureQuery, period: Period, *, as_mail: bool = False
+) -> Reported:
+    """The digest of a period as a page, or as a mail.
 
-    Of the question everything but its time and order counts. Raises QueryError, and StoreError
-    where it cannot be written.
+    Of the question everything but its time and order counts. Raises QueryError.
     """
     from annotator.app.asking import status
     from annotator.view.report import report_html, report_mail
@@ -67,16 +66,8 @@ def report(config: Config, question: CaptureQuery, period: Period, output: Path)
         plan = _plan(queries, asked, period, state, datetime.now(UTC))
     drawn, problems = _drawn(config, [*plan.faces, *plan.scenes])
     finished = plan.finished(drawn)
-    is_mail = output.suffix.lower() == ".eml"
-    content = report_mail(finished) if is_mail else report_html(finished).encode()
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(content)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {output}: {error.strerror}", "name another file with --output"
-        ) from error
-    return Reported(output, tuple(sorted(problems.items())))
+    content = report_mail(finished) if as_mail else report_html(finished).encode()
+    return Reported(content, tuple(sorted(problems.items())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,12 @@ def gallery(question: CaptureQuery, folder: Path, frames_per_event: int, single_
             tell=lambda done, total: tell("pictures", done, total),
         )
     click.echo(str(made.page))
-    events, drawn = many(made.events, "event"), many(made.drawn, "picture")
-    output.note(f"{events}; {drawn} drawn, {made.reused} were there")
+    if made.events:
+        before = f", {made.reused} were there already" if made.reused else ""
+        events, drawn = many(made.events, "event"), many(made.drawn, "picture")
+        output.note(f"{events}; {drawn} drawn{before}")
+    else:
+        output.note("nothing was seen that fits; `annotator status` tells what is there")
     if made.more:
         output.note("more events fit: --limit says how many are on the page")
     for path, problem in made.problems[:PROBLEMS_SHOWN]:

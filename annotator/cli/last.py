@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 import click
 
 from annotator.cli import output
+from annotator.cli.as_json import sighting_json
 from annotator.cli.filters import filter_options
 from annotator.cli.options import common_options, load_places
 from annotator.domain import CaptureQuery
@@ -30,16 +30,16 @@ def last(question: CaptureQuery, word: str, form: str) -> None:
 
     found = asking.last(load_places(), word, question)
     if found is None:
-        output.note(f"{word} was not seen, as far as that fits")
+        output.note(f"no sighting of {word} fits")
         return
     if form == "json":
-        click.echo(json.dumps(output.sighting_object(found), ensure_ascii=False))
+        click.echo(sighting_json(found))
     elif form == "paths":
         output.paths([found.path], null=False)
     else:
         sure = found.probability if found.name else found.score
         said = f" {sure:.2f}" if sure is not None else ""
         when = output.local_time(found.captured_at)
-        click.echo(f"{when} ({output.ago(found.captured_at, datetime.now(UTC))}), {found.monitor}")
-        click.echo(f"{found.name or found.label}{said}, event {found.event}, frame {found.frame}")
-        click.echo(found.path)
+        output.say(f"{when} ({output.ago(found.captured_at, datetime.now(UTC))}), {found.monitor}")
+        output.say(f"{found.name or found.label}{said}, event {found.event}, frame {found.frame}")
+        output.say(found.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -12,7 +13,8 @@ import click
 
 from annotator import __version__, journal
 from annotator.cli.options import common_options
-from annotator.errors import EXIT_INTERRUPTED, EXIT_OK, AnnotatorError
+from annotator.errors import EXIT_INTERRUPTED, EXIT_OK, AnnotatorError, QueryError
+from annotator.legible import legible
 
 COMMANDS = {
     "Label": ("watch", "backfill", "detect", "explain"),
@@ -83,6 +85,7 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
 
     Every foreseen error becomes a message, a next step and its code.
     """
+    _open_closed_streams()
     logging.captureWarnings(True)
     try:
         code = command.main(arguments, standalone_mode=False)
@@ -92,14 +95,30 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # `annotator query | head`: the reader has had enough, and so has Python's last flush.
+    except SystemExit:
+        # So click and rich end where nobody reads on, as in `annotator query | head`. Python's last
+        # flush has had enough too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except AnnotatorError as error:
         _complain(error)
         return error.exit_code
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        full = QueryError("no room left on the disk", "free some, or let it write elsewhere")
+        _complain(full)
+        return full.exit_code
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _open_closed_streams() -> None:
+    """Where there are none, as after `annotator query >&-`: else the next file to be opened would
+    take their place."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest descriptor that is free
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
 
 
 def _complain(error: AnnotatorError) -> None:
@@ -107,9 +126,9 @@ def _complain(error: AnnotatorError) -> None:
     if journal.is_stderr():
         click.echo(journal.marked(f"{error}\n{next_step}".rstrip(), logging.ERROR), err=True)
         return
-    click.secho(f"annotator: {error}", fg="red", err=True)
+    click.secho(legible(f"annotator: {error}"), fg="red", err=True)
     if next_step:
-        click.echo(next_step, err=True)
+        click.echo(legible(next_step), err=True)
 
 
 def main() -> None:

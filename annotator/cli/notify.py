@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from annotator.cli import output
+from annotator.cli.as_json import sighting_json
 from annotator.cli.options import common_options, load_config
 from annotator.errors import EXIT_OK, DeliveryError
 
@@ -117,5 +119,5 @@ def _last(state: RuleState) -> dict[str, Any] | None:
     return {
         "notice": last.id,
         "person": last.person or None,
-        **output.sighting_object(last.sighting),
+        **json.loads(sighting_json(last.sighting)),
     }

@@ -1,6 +1,7 @@
 """The only printer: data to stdout, all else to stderr.
 
-The shapes of json, jsonl and csv are contracts; docs/cli.md describes them and a test holds them.
+The shapes of json (see `annotator.cli.as_json`), jsonl and csv are contracts; docs/cli.md describes
+them and a test holds them.
 """
 
 from __future__ import annotations
@@ -20,24 +21,35 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from annotator.errors import QueryError
-from annotator.names import stranger_name
+from annotator.legible import legible
 
 if TYPE_CHECKING:
-    from annotator.domain import BoundingBox, Detection, EventSummary, PersonSummary, Sighting
+    from annotator.domain import BoundingBox, Detection, Sighting
 
 
 T = TypeVar("T")
 
 UNLIMITED_COLUMNS = 10_000
+BETWEEN, EDGES = 2, 2
+"""What a table needs beside its columns."""
+NARROWEST = 8
+"""So much a column has that may break."""
+SQLITE = b"SQLite format 3\0"
+"""How its files begin (https://www.sqlite.org/fileformat2.html)."""
 
 
 def note(message: str) -> None:
     """A line for the person, not for the next program."""
-    click.echo(message, err=True)
+    click.echo(legible(message), err=True)
 
 
 def warn(message: str) -> None:
-    click.secho(message, fg="yellow", err=True)
+    click.secho(legible(message), fg="yellow", err=True)
+
+
+def say(line: str) -> None:
+    """A line of an answer for people."""
+    click.echo(legible(line))
 
 
 def table(
@@ -50,7 +62,8 @@ def table(
     """A table: as wide as the terminal, or as its text where nobody looks at it.
 
     `numbers` are set flush right; `folding` are the columns that may break into several lines, the
-    others are never cut: half a number is a wrong one.
+    others are never cut: half a number is a wrong one. A terminal that is too narrow for that wraps
+    the table's lines itself.
     """
     from rich import box
     from rich.cells import cell_len
@@ -58,21 +71,23 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    console = Console() if terminal else Console(width=UNLIMITED_COLUMNS)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    rows = list(rows)
+    rows = [list(map(legible, row)) for row in rows]
+    least_columns = EDGES
     for column, cells in zip(columns, zip(columns, *rows, strict=True), strict=True):
-        folds = column in folding
+        folds, widest = column in folding, max(map(cell_len, cells))
+        least_columns += BETWEEN + (min(widest, NARROWEST) if folds else widest)
         drawn.add_column(
             column,
             justify="right" if column in numbers else "left",
             overflow="fold",
             no_wrap=not folds,
-            min_width=None if folds else max(map(cell_len, cells)),
+            min_width=None if folds else widest,
         )
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
+    console = Console() if sys.stdout.isatty() else Console(width=UNLIMITED_COLUMNS)
+    console.width = max(console.width, least_columns)
     console.print(drawn)
 
 
@@ -111,14 +126,22 @@ def counter(word: str) -> Iterator[Callable[[int], None]]:
 def whole_file(target: Path | None) -> Iterator[IO[bytes]]:
     """A file that has its name only once it is whole; stdout where there is none.
 
-    Raises QueryError where it cannot be written.
+    What is no file, such as /dev/stdout or a pipe, is written to and stays what it is. Raises
+    QueryError where it cannot be written, or is a database.
     """
     if target is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = target.with_name(f".{target.name}.part")
+    part = None
     try:
+        if target.exists() and not target.is_file():
+            with target.open("wb") as stream:
+                yield stream
+            return
+        target = target.resolve()  # a link stays one
+        refuse_database(target)
+        part = target.with_name(f".{target.name}.part")
         with part.open("wb") as stream:
             yield stream
         part.replace(target)
@@ -127,8 +150,18 @@ def whole_file(target: Path | None) -> Iterator[IO[bytes]]:
             f"{target} cannot be written: {error.strerror}", "name another place, or free some room"
         ) from error
     finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        if part is not None:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def refuse_database(target: Path) -> None:
+    """Raise QueryError rather than write over one."""
+    with suppress(OSError):  # whoever may not look will not be able to write either
+        if target.is_file():  # to read of a terminal or a pipe would wait
+            with target.open("rb") as there:
+                if there.read(len(SQLITE)) == SQLITE:
+                    raise QueryError(f"{target} is a database", "name another place")
 
 
 def megabytes(size_bytes: int) -> str:
@@ -137,31 +170,36 @@ def megabytes(size_bytes: int) -> str:
 
 def objects(form: str, rows: Iterable[dict[str, Any]], *, flush: bool = False) -> None:
     """As `json` or `jsonl`; with `flush` each line is out before the next row is asked for."""
-    if form == "json":
-        json_array(rows)
-    else:
-        json_lines(rows, flush=flush)
+    encoded(form, map(_encode, rows), flush=flush)
 
 
 def json_lines(objects: Iterable[dict[str, Any]], *, flush: bool = False) -> None:
     """One object per line; with `flush` each is out before the next is asked for."""
-    _write((_ENCODER.encode(one) + "\n" for one in objects), flush=flush)
+    encoded("jsonl", map(_encode, objects), flush=flush)
 
 
 def json_array(objects: Iterable[dict[str, Any]]) -> None:
     """One array, written as its members come."""
-    _write(_array(objects))
+    encoded("json", map(_encode, objects))
 
 
-def _array(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
+def encoded(form: str, rows: Iterable[str], *, flush: bool = False) -> None:
+    """As `objects`, of what is JSON already, such as that of `annotator.cli.as_json`."""
+    if form == "json":
+        _write(_array(rows))
+    else:
+        _write((f"{row}\n" for row in rows), flush=flush)
+
+
+def _array(rows: Iterable[str]) -> Iterator[str]:
     separator = "["
-    for one in objects:
-        yield separator + _ENCODER.encode(one)
+    for row in rows:
+        yield separator + row
         separator = ",\n "
     yield "[]\n" if separator == "[" else "]\n"
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 FLUSH_S = 0.1
 
 
@@ -243,7 +281,7 @@ def local_time(moment: datetime) -> str:
 
 def utc_time(moment: datetime) -> str:
     """As all machine-readable formats have it."""
-    return moment.isoformat(timespec="milliseconds")
+    return moment.isoformat("T", "milliseconds")
 
 
 def duration(length: timedelta) -> str:
@@ -295,68 +333,3 @@ def _seed_face(found: Detection) -> dict[str, Any]:
 
 def box_object(box: BoundingBox) -> dict[str, int]:
     return {"xmin": box.xmin, "ymin": box.ymin, "xmax": box.xmax, "ymax": box.ymax}
-
-
-def event_object(one: EventSummary) -> dict[str, Any]:
-    """One row of `events --format json|jsonl`; times are UTC."""
-    return {
-        "monitor": one.event.monitor,
-        "event": one.event.path,
-        "directory": one.event.directory,
-        "began_at": utc_time(one.began_at),
-        "ended_at": utc_time(one.ended_at),
-        "duration_s": one.duration.total_seconds(),
-        "captures": one.captures,
-        "unseen": one.unseen,
-        "labels": [
-            {"label": seen.label, "detections": seen.detections, "best_score": seen.best_score}
-            for seen in one.labels
-        ],
-        "people": [
-            {"name": seen.name, "share": seen.share, "faces": seen.faces} for seen in one.people
-        ],
-        "best": sighting_object(one.best) if one.best else None,
-        "gone": one.gone,
-    }
-
-
-def person_object(one: PersonSummary) -> dict[str, Any]:
-    """One row of `people --format json|jsonl`; times are UTC."""
-    return {
-        "name": one.name,
-        "events": one.events,
-        "faces": one.faces,
-        "first": sighting_object(one.first),
-        "last": sighting_object(one.last),
-        "monitors": [
-            {
-                "monitor": seen.monitor,
-                "events": seen.events,
-                "faces": seen.faces,
-                "last_at": utc_time(seen.last_at),
-            }
-            for seen in one.monitors
-        ],
-    }
-
-
-def sighting_object(sighting: Sighting) -> dict[str, Any]:
-    """One row of `query --format json|jsonl`; times are UTC."""
-    return {
-        "captured_at": utc_time(sighting.captured_at),
-        "monitor": sighting.monitor,
-        "event": sighting.event,
-        "frame": sighting.frame,
-        "label": sighting.label,
-        "id": sighting.class_id,
-        "score": sighting.score,
-        "box": box_object(sighting.box),
-        "face": sighting.name,
-        "faceProba": sighting.probability,
-        "faceBox": box_object(sighting.face_box) if sighting.face_box else None,
-        "verdict": sighting.verdict,
-        "path": sighting.path,
-        "stay": sighting.stay,
-        "stranger": None if sighting.stranger is None else stranger_name(sighting.stranger),
-        "face_id": sighting.face_id,
-    }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,9 +58,16 @@ def report(question: CaptureQuery, daily: bool, span: Span, file: Path) -> int:
         raise click.UsageError("--date is one day; --weekly is for the seven that end with it")
     if span.since > datetime.now(UTC):
         raise click.UsageError(f"{last} is not there yet")
+    output.refuse_database(file)  # before the work, not after it
     days = 1 if daily else DAYS_OF_A_WEEK
-    done = reporting.report(load_config(), question, Period(last - timedelta(days - 1), days), file)
-    click.echo(str(done.path))
+    period = Period(last - timedelta(days - 1), days)
+    as_mail = file.suffix.lower() == ".eml"
+    done = reporting.report(load_config(), question, period, as_mail=as_mail)
+    with suppress(OSError):  # told below
+        file.parent.mkdir(parents=True, exist_ok=True)
+    with output.whole_file(file) as stream:
+        stream.write(done.content)
+    click.echo(str(file))
     for path, problem in done.problems:
         output.warn(f"{path}: {problem}")
     return EXIT_PARTIAL if done.problems else EXIT_OK

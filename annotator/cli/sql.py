@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
+from math import inf
 
 import click
 
 from annotator.cli import output
-from annotator.cli.options import common_options, load_places
+from annotator.cli.options import NumberRange, common_options, load_places
 from annotator.errors import QueryError
 
 MAX_STATEMENT = 1_000_000
@@ -18,7 +20,7 @@ MAX_STATEMENT = 1_000_000
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0, min_open=True, max=86400),
+    type=NumberRange(min=0, min_open=True, max=86400),
     default=30.0,
     show_default=True,
     help="Give up after so many seconds.",
@@ -47,9 +49,9 @@ def sql(statement: str, timeout_s: float, form: str) -> None:
         elif form == "table":
             output.table(answer.columns, _cells(answer.rows), folding=answer.columns)
         else:
+            keys = _distinct(answer.columns)
             output.objects(
-                form,
-                (dict(zip(answer.columns, map(_plain, row), strict=True)) for row in answer.rows),
+                form, (dict(zip(keys, map(_json, row), strict=True)) for row in answer.rows)
             )
 
 
@@ -60,6 +62,20 @@ def _cells(rows: Iterator[tuple[object, ...]]) -> Iterator[list[str]]:
 
 def _plain(value: object) -> object:
     return value.hex() if isinstance(value, bytes) else value
+
+
+def _json(value: object) -> object:
+    # JSON has no infinity.
+    return str(value) if value in (inf, -inf) else _plain(value)
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Keys of an object: the second "n" is "n:1", as SQLite calls it in a table made of a query."""
+    keys: list[str] = []
+    for column in columns:
+        others = (f"{column}:{number}" for number in count(1))
+        keys.append(next(key for key in chain([column], others) if key not in keys))
+    return keys
 
 
 def _text(value: object) -> str:

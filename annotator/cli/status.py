@@ -123,7 +123,7 @@ def _print(state: Status) -> None:
         if value:
             click.echo(f"{name:>10}  {value}")
     for failure in state.failures:
-        click.echo(f"{'':>10}  {failure.path}: {failure.message}")
+        output.say(f"{'':>10}  {failure.path}: {failure.message}")
 
 
 def _workers(state: Status) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,7 +20,16 @@ import pytest
 from PIL import Image
 
 from demo.nvr import Frame, Recorder, Recording, Scheme
-from tests.system.conftest import House, picture
+from tests.system.conftest import House, furnish, picture
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A house with one annotated capture, for those who only ask."""
+    house = furnish(tmp_path_factory.mktemp("asked"))
+    house.capture("FrontDoor", 0, 1, picture("red"))
+    house.run("backfill")
+    return house
 
 
 def test_backfill_annotates_everything_once_and_query_answers(house: House) -> None:
@@ -67,12 +77,10 @@ def test_query_filters_and_formats(house: House) -> None:
     assert "did you mean Garden?" in wrong
 
 
-def test_plain_sqlite3_answers_from_the_view(house: House) -> None:
-    house.capture("FrontDoor", 0, 1, picture("red"))
-    house.run("backfill")
-    with closing(sqlite3.connect(house.folder / "annotator.sqlite")) as database:
+def test_plain_sqlite3_answers_from_the_view(asked: House) -> None:
+    with closing(sqlite3.connect(asked.folder / "annotator.sqlite")) as database:
         row = database.execute("SELECT monitor, label, path, utc_time FROM sightings").fetchone()
-    relative = house.path("FrontDoor", 0, 1).relative_to(house.store)
+    relative = asked.path("FrontDoor", 0, 1).relative_to(asked.store)
     assert row[:3] == ("FrontDoor", "red", str(relative))
     assert row[3].startswith("2024-05-01")
 
@@ -167,7 +175,7 @@ def test_show_draws_what_the_database_knows(house: House) -> None:
     drawn = Image.open(house.folder / written)
     assert drawn.tobytes() != Image.open(path).tobytes()
     other = house.capture("Door", 0, 2, picture("red"))
-    assert "has not been annotated" in house.run("show", str(other), code=5).stderr
+    assert "has not been annotated" in house.run("show", str(other), code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -221,9 +229,7 @@ QUESTIONS = [["query"], ["events"], ["people"], ["stats", "--by", "hour"], ["emp
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["query", "--help"], ["status"], *QUESTIONS])
-def test_questions_load_nothing_heavy(house: House, arguments: list[str]) -> None:
-    house.capture("Door", 0, 1, picture("red"))
-    house.run("backfill")
+def test_questions_load_nothing_heavy(asked: House, arguments: list[str]) -> None:
     program = (
         "import sys, annotator.cli.main as m\n"
         f"code = m.run(m.cli, {arguments!r})\n"
@@ -231,8 +237,8 @@ def test_questions_load_nothing_heavy(house: House, arguments: list[str]) -> Non
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=house.environment,
-        cwd=house.folder,
+        env=asked.environment,
+        cwd=asked.folder,
         capture_output=True,
         text=True,
         check=True,
@@ -246,6 +252,19 @@ def test_questions_load_nothing_heavy(house: House, arguments: list[str]) -> Non
     if arguments in QUESTIONS:
         heavy |= {"pydantic"}
     assert not loaded & heavy
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+def test_a_closed_standard_output_is_no_place_for_the_database(asked: House, form: str) -> None:
+    ask = asked.command("query", "--format", form)
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&-', "sh", *ask],
+        env=asked.environment,
+        cwd=asked.folder,
+        capture_output=True,
+    )
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    assert len(asked.rows()) == 1
 
 
 def annotated(database: Path) -> int:
@@ -289,3 +308,42 @@ def test_query_goes_on_with_what_is_seen_from_now_on(house: House) -> None:
     finally:
         follower.kill()
         follower.communicate()
+
+
+@pytest.mark.parametrize("words", [["export"], ["events"], ["query", "--format", "jsonl"]])
+def test_a_reader_who_has_had_enough_is_no_failure(asked: House, words: list[str]) -> None:
+    """As in `annotator export | head`; click and rich would end with 1, which means a bug."""
+    with asked.start(*words) as asking:
+        assert asking.stdout is not None
+        asking.stdout.close()
+        asking.stdout = None
+        _, said = asking.communicate(timeout=60)
+    assert asking.returncode == 0, said
+    assert "Traceback" not in said
+
+
+def test_a_full_disk_under_the_output_is_no_bug(asked: House) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            asked.command("export"),
+            env=asked.environment,
+            cwd=asked.folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    assert "no room left on the disk" in done.stderr
+
+
+def test_a_dry_run_that_finds_deleted_events_says_that_it_marked_none(house: House) -> None:
+    for minute in range(3):
+        house.capture("FrontDoor", minute, 1, picture("red"))
+    house.run("backfill")
+    house.run("accept-store")
+    shutil.rmtree(house.path("FrontDoor", 0, 1).parent)
+    dry = house.run("prune", "--dry-run")
+    assert "events marked as gone" in dry.stdout
+    assert "nothing was changed" in dry.stderr
+    assert "nothing was changed" not in house.run("prune").stderr

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from annotator.cli import output
+from annotator.legible import legible, one_line
 
 NARROW = """
 from annotator.cli import output
@@ -22,19 +23,43 @@ output.table(
 """
 
 
-def test_on_a_narrow_terminal_text_folds_and_no_number_is_cut() -> None:
+def shown_on_a_terminal(columns: int) -> str:
     ours, theirs = pty.openpty()
     try:
         subprocess.run(
             [sys.executable, "-c", NARROW],
             stdout=theirs,
-            env={**os.environ, "COLUMNS": "32", "TERM": "xterm"},
+            env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm"},
             check=True,
         )
-        shown = re.sub(r"\x1b\[[0-9;]*m|\r", "", os.read(ours, 10_000).decode())
+        return re.sub(r"\x1b\[[0-9;]*m|\r", "", os.read(ours, 10_000).decode())
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_on_a_terminal_that_is_far_too_narrow_nothing_is_left_out() -> None:
+    assert not {"anna", "12345", "name", "events", "where"} - set(shown_on_a_terminal(8).split())
+
+
+def test_no_name_makes_a_terminal_do_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    monitor = "Ga\x1b]0;pwned\x07te\x9b31m\u202e\r"
+    output.table(["monitor"], [[monitor]])
+    output.say(monitor)
+    output.warn(monitor)
+    shown = capsys.readouterr()
+    lines = [line.strip() for line in f"{shown.out}{shown.err}".split("\n")]
+    assert lines.count("Ga\ufffd]0;pwned\ufffdte\ufffd31m\ufffd\ufffd") == 3
+    assert not set("\x1b\x07\x9b\u202e\r") & set(shown.out + shown.err)
+
+
+def test_a_line_stays_one() -> None:
+    assert one_line("a\n b\tc\x1b") == "a b c\ufffd"
+    assert legible("Jörg\n\tÉlodie") == "Jörg\n\tÉlodie"
+
+
+def test_on_a_narrow_terminal_text_folds_and_no_number_is_cut() -> None:
+    shown = shown_on_a_terminal(32)
     assert "12345" in shown
     assert all(len(line) <= 32 for line in shown.splitlines())
     words = " ".join(line[len("anna  12345  ") :].strip() for line in shown.splitlines()[3:])

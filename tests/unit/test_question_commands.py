@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from annotator.errors import EXIT_PARTIAL, AnnotatorError, QueryError
 from db.engine import open_database
 from db.store import SqlStore
 from tests.contracts.backlog import annotation, captures, detection, face, failure
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 
 NIGHT = datetime(2024, 5, 3, 21, 30, tzinfo=UTC)  # a Friday, 23:30 in Berlin
@@ -37,11 +39,10 @@ def seen(of: Event, *detections: Detection, frames: int = 2) -> list[Annotation]
     return [annotation(one, *detections) for one in captures(of, *range(1, frames + 1))]
 
 
-@pytest.fixture
-def database(tmp_path: Path, local_zone: Callable[[str], None]) -> Path:
+@pytest.fixture(scope="module")
+def seen_before(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Anna on Friday night, a stranger and a cat at noon, and an empty event in the garden."""
-    local_zone("Europe/Berlin")
-    path = tmp_path / "annotator.sqlite"
+    path = databases.put(tmp_path_factory.mktemp("seen") / "annotator.sqlite")
     with open_database(path, forbidden_root=None) as database:
         store = SqlStore(database, ManualClock())
         store.record(
@@ -53,6 +54,12 @@ def database(tmp_path: Path, local_zone: Callable[[str], None]) -> Path:
             [failure(Capture(event("Garden", NOON), "00001-capture.jpg", 1))],
         )
     return path
+
+
+@pytest.fixture
+def database(seen_before: Path, tmp_path: Path, local_zone: Callable[[str], None]) -> Path:
+    local_zone("Europe/Berlin")
+    return Path(shutil.copyfile(seen_before, tmp_path / "annotator.sqlite"))
 
 
 def ask(database: Path, *words: str) -> Result:
@@ -84,6 +91,14 @@ def objects(database: Path, *words: str) -> list[dict[str, object]]:
         (["--max-box", "50"], set()),
         (["--min-score", "0.85"], {"person"}),
         (["--until", "2024-05-04"], {"person"}),
+        (["--on", "2024-05-03 night"], {"person"}),
+        (["--on", "2024-05-03", "--between", "23:45-00:45"], set()),
+        (["--on", "2024-05-03", "--between", "21:00-00:00"], {"person"}),
+        (["--on", "2024-05-02", "--between", "23:00-23:00"], set()),
+        (["--on", "2024-05-03", "--between", "13:00-12:30"], {"person", "cat"}),
+        (["--on", "2024-05-04", "--between", "13:00-12:30"], set()),
+        (["--on", "3-4 may 2024"], {"person", "cat"}),
+        (["--on", "1-3 may 2024", "--between", "22:00-06:00"], {"person"}),
     ],
 )
 def test_filters(database: Path, filters: list[str], labels: set[str]) -> None:
@@ -127,7 +142,11 @@ def test_the_seeds_json_has_a_picture_with_all_its_labels(database: Path) -> Non
         (["--min-box", "50", "--max-box", "40"], "no box fits"),
         (["--between", "25-26"], "no time of day"),
         (["--weekday", "someday"], "no weekday"),
-        (["--since", "banana"], "is no time"),
+        (["--since", "2024-13-01"], "is no time"),
+        (["--on", "2024-05-04 18:00"], "is a time and no day"),
+        (["--on", "4/5/2024"], "may be two days"),
+        (["--min-score", "nan"], "is no number"),
+        (["--count", "--follow"], "leave out one"),
     ],
 )
 def test_what_cannot_be_is_refused(database: Path, words: list[str], complaint: str) -> None:
@@ -176,8 +195,8 @@ def test_nothing_is_said_to_be_nothing(database: Path, words: list[str]) -> None
     assert done.stderr.strip()
 
 
-def test_a_table_is_as_long_as_one_reads(tmp_path: Path) -> None:
-    path = tmp_path / "annotator.sqlite"
+def test_a_table_is_as_long_as_one_reads(databases: Databases, tmp_path: Path) -> None:
+    path = databases.put(tmp_path / "annotator.sqlite")
     with open_database(path, forbidden_root=None) as database:
         store = SqlStore(database, ManualClock())
         store.record(seen(event("Drive", NOON), detection(), frames=101), [])
@@ -236,6 +255,9 @@ def test_last(database: Path) -> None:
     assert json.loads(answer(database, "last", "cat", "--format", "json"))["label"] == "cat"
     found = answer(database, "last", "unknown", "--format", "paths")
     assert found == "FrontDoor/24/05/04/10/00/00/00002-capture.jpg\n"
+    refused = str(ask(database, "last", "dog").exception)
+    assert "no label 'dog'" in refused
+    assert "no name 'dog'" in refused
 
 
 def test_stats(database: Path) -> None:
@@ -274,5 +296,7 @@ def test_sql(database: Path) -> None:
         cli, ["sql", "--database", str(database), "-", "--format", "csv"], input=question
     )
     assert done.stdout.splitlines() == ["label,times", "cat,2", "person,5"]
+    rows = objects(database, "sql", "SELECT 1 AS n, 2 AS n, -1e999 AS least, NULL AS none")
+    assert rows == [{"n": 1, "n:1": 2, "least": "-inf", "none": None}]
     assert "<512 bytes>" in answer(database, "sql", "SELECT vector FROM embedding LIMIT 1")
     assert isinstance(ask(database, "sql", "DELETE FROM monitor").exception, QueryError)
