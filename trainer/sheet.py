@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unicodedata import combining, normalize
 
 from annotator.domain import FaceQuestion, StoredFace
 from annotator.errors import CaptureUnreadable
 from annotator.names import stranger_name
 from annotator.ports import CaptureStore, SightingQueries
+from annotator.view.letters import letters_for
 from trainer.cluster import Stranger
 from trainer.crops import FACE_MARGIN, cut, write_file
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
+
+    from annotator.view.letters import Font
 
 TILES = 12
 COLUMNS = 6
@@ -94,10 +96,11 @@ def subtitle_of(one: Stranger) -> str:
 
 def draw_sheet(title: str, subtitle: str, tiles: Sequence[Tile]) -> bytes:
     """A JPEG as wide as `COLUMNS` tiles, or as its title."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
-    title_font = ImageFont.load_default(size=TITLE_FONT_PX)
-    font = ImageFont.load_default(size=SMALL_FONT_PX)
+    lines = [line for tile in tiles for line in (tile.line, tile.second_line)]
+    letters = letters_for([title, subtitle, *lines])
+    title_font, font = letters.font(TITLE_FONT_PX), letters.font(SMALL_FONT_PX)
     columns = max(1, min(COLUMNS, len(tiles)))
     rows = -(-len(tiles) // columns)
     ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
@@ -108,7 +111,7 @@ def draw_sheet(title: str, subtitle: str, tiles: Sequence[Tile]) -> bytes:
     pen = ImageDraw.Draw(page)
     pen.text((EDGE_PX, EDGE_PX - 6), title, font=title_font, fill=INK)
     room = width - 2 * EDGE_PX
-    subtitle = _fitting(pen, subtitle, font, room)
+    subtitle = _fitting(pen, letters.written(subtitle), font, room)
     pen.text((EDGE_PX, EDGE_PX + TITLE_FONT_PX + 10), subtitle, font=font, fill=PALE_INK)
     if not tiles:
         nothing = "none of the captures is in the store any more"
@@ -116,7 +119,7 @@ def draw_sheet(title: str, subtitle: str, tiles: Sequence[Tile]) -> bytes:
     for (x, y), tile in zip(_places(columns), tiles, strict=False):
         page.paste(_square(tile.face), (x, y))
         for below, line, ink in ((6, tile.line, INK), (23, tile.second_line, PALE_INK)):
-            line = _fitting(pen, line, font, TILE_PX)
+            line = _fitting(pen, letters.written(line), font, TILE_PX)
             pen.text((x, y + TILE_PX + below), line, font=font, fill=ink)
     out = io.BytesIO()
     page.save(out, "JPEG", quality=JPEG_QUALITY)
@@ -150,21 +153,15 @@ def _places(columns: int) -> Iterator[tuple[int, int]]:
 def _fitting(
     pen: ImageDraw.ImageDraw,
     text: str,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
     room_px: int,
 ) -> str:
-    text = _plain(" ".join(text.split())[:200])
+    text = " ".join(text.split())[:200]
     if pen.textlength(text, font=font) <= room_px:
         return text
     while text and pen.textlength(text + "…", font=font) > room_px:
         text = text[:-1]
     return text + "…"
-
-
-def _plain(text: str) -> str:
-    """In letters that Pillow's own font has, so no font file is needed: Kuche for Küche."""
-    bare = (letter for letter in normalize("NFKD", text) if not combining(letter))
-    return "".join(letter if letter.isascii() or letter == "·" else "?" for letter in bare)
 
 
 def _day(moment: datetime) -> str:

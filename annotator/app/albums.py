@@ -18,7 +18,7 @@ from annotator.view.page import data_uri
 
 PAGE = "index.html"
 PICTURES = "pictures"
-STYLE_OF_DRAWING = "1"
+STYLE_OF_DRAWING = "2"
 """To be raised whenever pictures are drawn differently, so that all are made anew."""
 MAX_SINGLE_FILE_BYTES = 50 * 10**6
 """Browsers open larger pages, but not on a phone."""

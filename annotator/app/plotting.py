@@ -67,7 +67,9 @@ def _drawn(queries: SqlQueries, question: CaptureQuery, kind: Kind, form: Form) 
         case Kind.HEATMAP:
             counts = queries.stats(question, (By.DAY, By.HOUR))
             title, days = f"Events by day and hour: {about}", _days_asked(question)
-            return plots.heat_map(counts, title, form, days) if counts else None
+            if not counts:
+                return None
+            return plots.heat_map(counts, title, form, days, question.weekdays)
         case Kind.MONITORS:
             counts = queries.stats(question, (By.MONITOR, By.LABEL))
             return plots.monitors(counts, f"Events by monitor: {about}", form) if counts else None

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from annotator.app.opening import questions
 from annotator.config import Config
 from annotator.domain import CaptureQuery, Frame
-from annotator.errors import StoreError
+from annotator.errors import QueryError
 
 if TYPE_CHECKING:
     from annotator.app.darkroom import Darkroom, Made, Print
     from annotator.ports import SightingQueries
+    from db.queries import SqlQueries
 
 SHEET_FRAMES = 24
 SHEET_TILE_PX = 400
@@ -45,7 +46,8 @@ class Shown:
 def show(config: Config, targets: Sequence[str], output: Path, which: Which) -> Iterator[Shown]:
     """Draw what the database knows about captures and events.
 
-    Raises QueryError, and StoreError where nothing is known of a target or nothing can be written.
+    Raises QueryError, also where nothing was seen of a target, and StoreError where nothing can be
+    written.
     """
     from annotator.app.darkroom import open_darkroom
     from annotator.app.targets import frames_meant
@@ -55,10 +57,7 @@ def show(config: Config, targets: Sequence[str], output: Path, which: Which) -> 
         for target in targets:
             frames = frames_meant(queries, config.store.root, target)
             if not frames:
-                raise StoreError(
-                    f"{target} has not been annotated",
-                    f"run `annotator backfill {target}` first, or `annotator detect --save DIR`",
-                )
+                raise _not_annotated(queries, config.store.root, target)
             best = _best_of(queries, frames) if which is Which.BEST else None
             meant.append(frames if best is None else (best,))
     _ = config.store_root  # ConfigError where there is none
@@ -68,6 +67,34 @@ def show(config: Config, targets: Sequence[str], output: Path, which: Which) -> 
                 yield from _show_sheet(room, frames, output)
             else:
                 yield from _show_frames(room, frames, output)
+
+
+def _not_annotated(queries: SqlQueries, root: Path | None, target: str) -> QueryError:
+    """Why nothing can be shown of a target: it could not be looked at, or nobody knows it."""
+    from annotator.app.targets import event_meant, path_below
+
+    path = path_below(root, target)
+    directory, _, name = path.rpartition("/")
+    event, wanted = event_meant(queries, path), ""
+    if event is None:
+        event, wanted = event_meant(queries, directory), name
+    if event is not None:
+        begin = f"{event.directory}/{wanted}"
+        for one in queries.failures():
+            if one.path == begin or (not wanted and one.path.startswith(begin)):
+                return QueryError(
+                    f"{target} could not be looked at: {one.message}",
+                    "`annotator failures retry` lets it be tried again",
+                )
+    why = ""
+    try:
+        queries.count(CaptureQuery(events=(directory if event else path,)))
+    except QueryError as error:
+        why = f": {error}"  # it names the nearest
+    return QueryError(
+        f"{target} has not been annotated{why}",
+        "name it as `annotator events` does; what is new, `annotator backfill` looks at",
+    )
 
 
 def _best_of(queries: SightingQueries, frames: Sequence[Frame]) -> Frame:

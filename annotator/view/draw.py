@@ -23,9 +23,10 @@ from annotator.domain import (
     Sighting,
 )
 from annotator.errors import CaptureUnreadable, StoreError
+from annotator.view.letters import Letters, letters_for
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
 
@@ -199,12 +200,12 @@ def paint(
     for mark in marks:
         _frame(pen, mark, line_px, width, height)
     marks.reverse()
-    letters = _Letters(pen, width, height, min_font_px)
     # An outline's name is the last to choose its place, by the first corner.
     marks += [
         Mark(_corner(outline, width, height), outline.text, outline.colour) for outline in outlines
     ]
-    tags = [letters.fit(mark.text) for mark in marks]
+    writer = _Writer(pen, width, height, letters_for(mark.text for mark in marks), min_font_px)
+    tags = [writer.fit(mark.text) for mark in marks]
     places = place_tags(
         [(mark.box, tag.width_px, tag.height_px) for mark, tag in zip(marks, tags, strict=True)],
         width,
@@ -218,7 +219,7 @@ def paint(
             pen.text(
                 (place.xmin + tag.dx_px, place.ymin + tag.dy_px),
                 tag.text,
-                font=letters.font,
+                font=writer.font,
                 fill=_readable_on(mark.colour),
             )
 
@@ -274,25 +275,29 @@ class _Tag:
     dy_px: float
 
 
-class _Letters:
-    """Measures words in a font that suits the picture; needs no font file."""
+class _Writer:
+    """Measures words in letters of a size that suits the picture."""
 
-    def __init__(self, pen: ImageDraw.ImageDraw, width: int, height: int, min_font_px: int) -> None:
-        from PIL import ImageFont
-
+    def __init__(
+        self,
+        pen: ImageDraw.ImageDraw,
+        width: int,
+        height: int,
+        letters: Letters,
+        min_font_px: int,
+    ) -> None:
         self._pen = pen
         self._most_px = width
+        self._letters = letters
         size_px = max(min_font_px, round(min(width, height) / 40))
-        self.font: ImageFont.FreeTypeFont | ImageFont.ImageFont = ImageFont.load_default(
-            size=size_px
-        )
+        self.font = letters.font(size_px)
         self._pad_px = max(1, size_px // 5)
         _, top, _, bottom = pen.textbbox((0, 0), "Äg", font=self.font)
         self._top_px, self._height_px = top, round(bottom - top) + 2 * self._pad_px
 
     def fit(self, text: str) -> _Tag:
         """The words, shortened where the picture is too narrow for them."""
-        text = " ".join(text.split())[:MAX_TEXT]
+        text = self._letters.written(" ".join(text.split())[:MAX_TEXT])
         while text and self._width(text) > self._most_px:
             text = text.rstrip("…")[:-1] + "…" if len(text) > 2 else ""
         return _Tag(

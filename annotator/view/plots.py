@@ -39,6 +39,10 @@ MOST_ROWS = 40
 MOST_LABELS = 7
 LONGEST_NAME = 28
 ALMOST_A_DAY = timedelta(days=1, microseconds=-1)
+SCALE_POWER = 0.6
+"""Many hours with few events are told apart beside few with many."""
+DARK_FROM = 0.57
+"""From here on white is read better on the scale's colours than black."""
 INK, PALE, PAPER, EMPTY, DARKEST = "#1b1b1f", "#6a6a72", "#ffffff", "#f1f1ee", "#08306b"
 BLUES = ("#b3d3ea", "#6baed6", "#2171b5", DARKEST)
 REST_COLOUR: Colour = (150, 150, 150)
@@ -54,17 +58,30 @@ class Presence:
     events: int
 
 
-def heat_map(counts: Sequence[Count], title: str, form: Form, days: tuple[date, ...] = ()) -> bytes:
+def heat_map(
+    counts: Sequence[Count],
+    title: str,
+    form: Form,
+    days: tuple[date, ...] = (),
+    weekdays: tuple[int, ...] = (),
+) -> bytes:
     """Events by day and hour. `counts` are by day and hour, and there is one at least; `days` are
-    to be on it whether anything was seen on them or not."""
+    to be on it whether anything was seen on them or not. Where only `weekdays` (0 is Monday) were
+    asked for, others have no row: it would look like a day without events."""
     figure, axes = _figure(WIDTH_IN, 4.6, title)
     cells = {(date.fromisoformat(one.keys[0]), int(one.keys[1])): one.events for one in counts}
     every = [*days, *(day for day, _ in cells)]
     first, last = min(every), max(every)
     number = (last - first).days + 1
     if number <= ROWS_OF_DAYS:
-        figure.set_size_inches(WIDTH_IN, 1.5 + 0.27 * number)
-        _days_as_rows(figure, axes, cells, [first + timedelta(n) for n in range(number)])
+        seen = {day for day, _ in cells}
+        shown = [
+            day
+            for day in (first + timedelta(n) for n in range(number))
+            if not weekdays or day.weekday() in weekdays or day in seen
+        ]
+        figure.set_size_inches(WIDTH_IN, 1.5 + 0.27 * len(shown))
+        _days_as_rows(figure, axes, cells, shown)
     else:
         _days_as_columns(figure, axes, cells, first, last)
     return _saved(figure, form)
@@ -180,8 +197,10 @@ def _days_as_rows(
             ((row, column), count) for row, of_day in enumerate(grid)
             for column, count in enumerate(of_day) if count
         ):  # fmt: skip
-            colour = PAPER if count > 0.4 * most else INK
-            axes.text(column, row, str(count), ha="center", va="center", size=8, color=colour)
+            axes.text(
+                column, row, str(count), ha="center", va="center", size=8,
+                color=ink_on(count, most),
+            )  # fmt: skip
 
 
 def _days_as_columns(
@@ -232,13 +251,18 @@ def _cells(figure: Figure, axes: Axes, grid: Sequence[Sequence[int]]) -> None:
 
     most = max(max(row) for row in grid)
     colours = LinearSegmentedColormap.from_list("events", BLUES).with_extremes(under=EMPTY)
-    # Many hours with few events are told apart beside few with many.
-    norm = PowerNorm(0.6, vmin=1, vmax=max(2, most))
+    norm = PowerNorm(SCALE_POWER, vmin=1, vmax=max(2, most))
     picture = axes.imshow(grid, cmap=colours, norm=norm, aspect="auto", interpolation="nearest")
     scale = figure.colorbar(picture, ax=axes, pad=0.015, fraction=0.03, label="events")
     scale.locator = _whole_numbers(6)
     scale.update_ticks()
     scale.outline.set_visible(False)
+
+
+def ink_on(count: int, most: int) -> str:
+    """The colour of a number that can be read on its cell's."""
+    darkness = float(((count - 1) / (max(2, most) - 1)) ** SCALE_POWER)
+    return PAPER if darkness > DARK_FROM else INK
 
 
 def _whole_numbers(most: int) -> MaxNLocator:

@@ -122,6 +122,8 @@ def _time(since: datetime | None, until: datetime | None) -> str:
         return f"since {minute(since)}"
     if day(since) == day(until - timedelta(microseconds=1)) and _midnight(since, until):
         return day(since)
+    if _midnight(since, until):
+        return f"{day(since)} to {day(until - timedelta(microseconds=1))}"
     return f"{minute(since)} to {minute(until)}"
 
 

@@ -49,7 +49,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for of, frames, label, name in (*EVENTS, (called, 1, "dog", None)):
             annotations = list(recorded(of, frames, label, name))
             lost = Failure(f"{of.directory}/00099-capture.jpg", Reason.TRUNCATED, "it ends early")
-            lost = replace(lost, capture=replace(annotations[0].capture, frame=99))
+            lost = replace(
+                lost,
+                capture=replace(annotations[0].capture, file_name="00099-capture.jpg", frame=99),
+            )
             store.record(annotations, [lost] if of == event(0) else [])
             for one in annotations:
                 path = folder / "events" / one.capture.path
@@ -127,7 +130,11 @@ def test_show_goes_on_after_what_is_gone(house: Path, out: Path) -> None:
 
 
 def test_show_says_what_it_does_not_know(house: Path, out: Path) -> None:
-    assert "has not been annotated" in complaint(house, "show", "Door/24/nowhere")
+    nowhere = complaint(house, "show", f"{DOOR[:-1]}9")
+    assert f"has not been annotated: no event '{DOOR[:-1]}9'" in nowhere
+    assert "did you mean" in nowhere
+    lost = f"{DOOR}/00099-capture.jpg"
+    assert f"{lost} could not be looked at: it ends early" in complaint(house, "show", lost)
     assert "leave out --inline" in complaint(house, "show", DOOR, "--inline")
     assert "leave out one" in complaint(house, "show", DOOR, "--all", "--sheet")
 

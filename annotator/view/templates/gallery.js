@@ -4,6 +4,7 @@
   const cards = [...document.querySelectorAll(".card")];
   const form = document.querySelector("form");
   if (!form) return;
+  form.hidden = false;
   const field = (id) => document.getElementById(id);
   const [find, who, label, monitor, day] = ["find", "who", "label", "monitor", "day"].map(field);
   const viewer = field("viewer"), help = field("help");

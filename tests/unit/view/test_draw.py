@@ -4,6 +4,7 @@ of each other, and faces that differ by more than colour."""
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -155,15 +156,15 @@ def test_a_long_name_is_cut_to_the_picture() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", Reason.NOT_JPEG),
-        (b"GIF89a" + bytes(100), Reason.NOT_JPEG),
-        (jpeg()[:-900], Reason.CORRUPT),
-        (jpeg(8000, 7000, "L"), Reason.TOO_LARGE),
+        (lambda: b"", Reason.NOT_JPEG),
+        (lambda: b"GIF89a" + bytes(100), Reason.NOT_JPEG),
+        (lambda: jpeg()[:-900], Reason.CORRUPT),
+        (lambda: jpeg(8000, 7000, "L"), Reason.TOO_LARGE),
     ],
 )
-def test_what_cannot_be_drawn_on_says_why(data: bytes, reason: Reason) -> None:
+def test_what_cannot_be_drawn_on_says_why(data: Callable[[], bytes], reason: Reason) -> None:
     with pytest.raises(CaptureUnreadable) as caught:
-        draw(data, [PERSON])
+        draw(data(), [PERSON])
     assert caught.value.reason is reason
 
 

@@ -11,8 +11,21 @@ import pytest
 from PIL import Image
 
 from annotator.domain import Count
-from annotator.view.plots import Presence, heat_map, monitors, timeline
+from annotator.view.plots import (
+    BLUES,
+    DPI,
+    INK,
+    PAPER,
+    SCALE_POWER,
+    Presence,
+    heat_map,
+    ink_on,
+    monitors,
+    timeline,
+)
 from tests.fakes.seen import NOON
+
+Rgb = tuple[float, ...]
 
 NAMES = ("anna", "$x$_1", "_hidden", "</svg><script>", "unknown", "stranger-001", "a" * 300, "名")
 
@@ -80,3 +93,42 @@ def test_days_that_were_asked_for_are_on_it_though_nothing_was_seen() -> None:
     week = heat_map([one], "When", "png", (day, day + timedelta(6)))
     heights = [Image.open(io.BytesIO(picture)).height for picture in (alone, week)]
     assert heights[1] > heights[0] + 100
+
+
+def test_weekdays_that_were_not_asked_for_have_no_row_unless_a_night_reaches_into_them() -> None:
+    monday = date(2024, 5, 6)
+    counts = [Count(((monday + timedelta(n)).isoformat(), "23"), 1, 1) for n in (4, 5)]
+    every = heat_map(counts, "When", "png", (monday, monday + timedelta(13)))
+    fridays = heat_map(counts, "When", "png", (monday, monday + timedelta(13)), (4,))
+    heights = [Image.open(io.BytesIO(picture)).height for picture in (every, fridays)]
+    # 14 days, and two fridays with a saturday.
+    assert heights[0] - heights[1] == pytest.approx(11 * 0.27 * DPI, abs=2)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 100])
+def test_numbers_can_be_read_on_the_colour_of_their_cells(most: int) -> None:
+    for count in range(1, most + 1):
+        other = {INK: PAPER, PAPER: INK}[ink_on(count, most)]
+        cell = _cell_colour(count, most)
+        assert _contrast(cell, ink_on(count, most)) >= min(4, _contrast(cell, other))
+
+
+def _cell_colour(count: int, most: int) -> Rgb:
+    """As Matplotlib draws it."""
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+
+    norm = PowerNorm(SCALE_POWER, vmin=1, vmax=max(2, most))
+    return tuple(LinearSegmentedColormap.from_list("events", BLUES)(norm(count))[:3])
+
+
+def _contrast(cell: Rgb, ink: str) -> float:
+    """The ratio of the Web Content Accessibility Guidelines."""
+    from matplotlib.colors import to_rgb
+
+    dark, light = sorted(map(_luminance, (cell, to_rgb(ink))))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: Rgb) -> float:
+    linear = [one / 12.92 if one <= 0.03928 else ((one + 0.055) / 1.055) ** 2.4 for one in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

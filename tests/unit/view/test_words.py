@@ -53,7 +53,8 @@ def local(day: int, hour: int = 0) -> datetime:
         (CaptureQuery(), "everything"),
         (CaptureQuery(names=("anna",), strangers=(3,)), "anna, stranger-003"),
         (CaptureQuery(since=local(1), until=local(2)), "2024-05-01"),
-        (CaptureQuery(since=local(1), until=local(3)), "2024-05-01 00:00 to 2024-05-03 00:00"),
+        (CaptureQuery(since=local(1), until=local(3)), "2024-05-01 to 2024-05-02"),
+        (CaptureQuery(since=local(1), until=local(3, 6)), "2024-05-01 00:00 to 2024-05-03 06:00"),
         (CaptureQuery(since=local(1, 18)), "since 2024-05-01 18:00"),
         (CaptureQuery(until=local(1)), "before 2024-05-01 00:00"),
         (
