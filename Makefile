@@ -1,13 +1,16 @@
 # make demo   see it work on a small event store made of public-domain pictures
 # make test   run every check and test
+# make unit   run what needs nothing but Python, with a quarter of the random examples
 # make docs   write what docs/cli.md says of each command from the commands
 # Both need Python 3.11 to 3.13 with venv, and a network that reaches a Python package index.
 
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.lock
-# Most of the time tests wait; those of one file share what they have set up.
+# Those of one file share what they have set up.
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile
+# A module is compiled once, not in every one of the processes that tests start.
+export PYTHONDONTWRITEBYTECODE :=
 # The first Python that runs, has the right version and can make an environment.
 CHECK := import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -22,7 +25,7 @@ test: lint
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 unit: $(VENV)/.ready
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --hypothesis-profile quick tests/unit
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -77,7 +77,7 @@ def face(identity: Identity, name: str | None = None) -> Face:
         score=0.75,
         sharpness=120.5,
         gate=Gate.USABLE,
-        embedding=bytes(range(256)) * (EMBEDDING_BYTES // 256),
+        embedding=bytes(range(128)) * (EMBEDDING_BYTES // 128),
         identification=Identification(identity, name, 0.875, 0.25),
     )
 

@@ -14,7 +14,9 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import pytest
@@ -72,24 +74,33 @@ class FakeEdgeTpu:
 def build(
     folder: Path, *, devices: Sequence[str] = ("usb:0",), commit: str = SOME_COMMIT
 ) -> FakeEdgeTpu:
-    """Compile it into `folder`; skips where there is no C compiler.
+    """Put one into `folder`; skips where there is no C compiler.
 
     ANNOTATOR_REQUIRE_COMPILER=1 turns the skip into a failure.
     """
+    (folder / "devices").mkdir(parents=True, exist_ok=True)
+    library = folder / "libedgetpu.so.1"
+    library.write_bytes(_compiled(commit))
+    library.chmod(0o755)
+    fake = FakeEdgeTpu(library)
+    for device in devices:
+        fake.plug(device)
+    return fake
+
+
+@cache
+def _compiled(commit: str) -> bytes:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         reason = "no C compiler to build the Edge TPU's stand-in with"
         if os.environ.get("ANNOTATOR_REQUIRE_COMPILER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    (folder / "devices").mkdir(parents=True, exist_ok=True)
-    library = folder / "libedgetpu.so.1"
     command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", f'-DCOMMIT="{commit}"']
-    subprocess.run([*command, "-o", str(library), str(SOURCE), "-ldl"], check=True)
-    fake = FakeEdgeTpu(library)
-    for device in devices:
-        fake.plug(device)
-    return fake
+    with TemporaryDirectory() as scratch:
+        library = Path(scratch) / "libedgetpu.so.1"
+        subprocess.run([*command, "-o", str(library), str(SOURCE), "-ldl"], check=True)
+        return library.read_bytes()
 
 
 def tiny_edgetpu_model(path: Path, size: int = 64) -> None:

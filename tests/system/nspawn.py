@@ -6,6 +6,7 @@ kept in a cache; a run only ever writes to an overlay in memory.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import shutil
@@ -23,6 +24,7 @@ import psutil
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "python3")
 TREE_VERSION = 1  # another number when PACKAGES change: trees are kept by it
 BOOT_TIMEOUT_S = 60.0
+ALONE_TIMEOUT_S = 600.0
 PROGRAMS = ("debootstrap", "systemd-nspawn", "nsenter")
 
 
@@ -125,30 +127,51 @@ def booted(log: Path, read_only: Sequence[Path], binds: Sequence[str]) -> Iterat
     `read_only` are folders of this machine at their own paths; `binds` are "from:to", writable.
     Raises NoMachine.
     """
+    tree = _tree()
     command = [
         *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
         *("--private-network", "--volatile=overlay", "--console=pipe", "--link-journal=no"),
         "--bind=/dev/autofs",  # what its systemd makes automounts with
-        f"--directory={_tree()}",
+        f"--directory={tree}",
         *(f"--bind-ro={folder}" for folder in read_only),
         *(f"--bind={bind}" for bind in binds),
     ]
-    with log.open("wb") as out:
-        nspawn = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
-        )
-    try:
-        machine = _up(nspawn, log)
-        yield machine
-    finally:
-        leader = _leader(nspawn)
-        if leader is not None:
-            os.kill(leader, signal.SIGRTMIN + 14)  # power off at once, systemd(1)
+    with _alone(tree.with_name("lock")):
+        with log.open("wb") as out:
+            nspawn = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+            )
         try:
-            nspawn.wait(20)
-        except subprocess.TimeoutExpired:
-            nspawn.kill()
-            nspawn.wait()
+            machine = _up(nspawn, log)
+            yield machine
+        finally:
+            leader = _leader(nspawn)
+            if leader is not None:
+                os.kill(leader, signal.SIGRTMIN + 14)  # power off at once, systemd(1)
+            try:
+                nspawn.wait(20)
+            except subprocess.TimeoutExpired:
+                nspawn.kill()
+                nspawn.wait()
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """One machine at a time, whoever else runs these tests.
+
+    Two share this machine's control groups, and each takes away those that it does not know: then
+    the other can start nothing any more ("Failed to attach to cgroup").
+    """
+    deadline = time.monotonic() + ALONE_TIMEOUT_S
+    with lock.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                assert time.monotonic() < deadline, f"another machine runs; it holds {lock}"
+                time.sleep(0.2)
+        yield
 
 
 def _up(nspawn: subprocess.Popen[bytes], log: Path) -> Booted:

@@ -176,7 +176,9 @@ def test_a_mount_that_went_is_taken_up_again(running: Booted, recorder: House) -
     recorder.capture("FrontDoor", 1, 1, picture("red"))
     until(lambda: status(running)["annotated"] >= 1, "nothing was annotated")
     before = status(running)["annotated"]
-    running.run("systemctl", "stop", "mnt-nvr.mount")
+    # It is refused while the daemon reads there.
+    stop = ("sh", "-c", "systemctl stop mnt-nvr.mount && echo gone")
+    until(lambda: "gone" in running.run(*stop, code=None), "the mount did not go")
     recorder.capture("FrontDoor", 2, 1, picture("green"))
     until(lambda: status(running)["annotated"] > before, "the mount was not taken up")
     assert running.show(SERVICE, "NRestarts") == "0"

@@ -354,11 +354,11 @@ def test_what_is_looked_at_again_adds_nothing() -> None:
 def test_memory_is_bounded() -> None:
     """One row of cars after the other parks, while others pass."""
     rows = [
-        [("car", BoundingBox(x, y, x + 40, y + 40)) for x in range(0, 1800, 50)]
-        for y in range(0, 500, 100)
+        [("car", BoundingBox(x, y, x + 40, y + 40)) for x in range(0, 1650, 50)]
+        for y in range(0, 400, 100)
     ]
     memory = Memory()
-    every = captures(looks(*(row for row in rows for _ in range(70))))
+    every = captures(looks(*(row for row in rows for _ in range(40))))
     for n in range(0, len(every), 8):
         memory.record(every[n : n + 8])
     assert len(memory.parked) == sum(len(row) for row in rows) > MOST_PARKED

@@ -28,6 +28,7 @@ from db.engine import Database, open_database
 from db.lookup import SqlLookup
 from db.queries import SqlQueries
 from db.store import SqlStore
+from tests.databases import Databases
 
 CAPTURE = Capture(Event("Hall", "Hall", "17"), "00007-capture.jpg", 7)
 BOX = BoundingBox(10, 20, 110, 120)
@@ -65,16 +66,16 @@ class Studio:
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("desk") / "annotator.sqlite"
+def path(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = databases.put(tmp_path_factory.mktemp("desk") / "annotator.sqlite")
     with open_database(made, forbidden_root=None) as database:
         SqlStore(database, SystemClock()).record([ANNOTATION], [])
     return made
 
 
 @pytest.fixture
-def database(path: Path) -> Iterator[Database]:
-    with open_database(path, forbidden_root=None) as opened:
+def database(databases: Databases, path: Path) -> Iterator[Database]:
+    with databases.fresh(path) as opened:
         yield opened
 
 
@@ -116,9 +117,9 @@ def test_each_way_to_show_it_is_another_picture(database: Database) -> None:
     assert studio.asked == [(None, None, 1), (None, None, 0), (160, None, 1), (160, BOX, 0)]
 
 
-def test_a_picture_changes_with_what_is_seen_on_it(tmp_path: Path) -> None:
+def test_a_picture_changes_with_what_is_seen_on_it(databases: Databases) -> None:
     studio = Studio()
-    with open_database(tmp_path / "annotator.sqlite", forbidden_root=None) as database:
+    with databases.fresh() as database:
         store = SqlStore(database, SystemClock())
         store.record([ANNOTATION], [])
         with desk_in(database, studio) as desk:

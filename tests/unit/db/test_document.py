@@ -32,6 +32,7 @@ from db.queries import SqlQueries
 from db.store import SqlStore
 from tests.contracts.backlog import CAR, annotation, captures, detection, failure, stationary_at
 from tests.contracts.faces import MADE_BY, face
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "database.md").read_text()
@@ -43,10 +44,9 @@ def at(monitor: str, local: datetime) -> Event:
 
 
 @pytest.fixture(scope="module")
-def lived(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lived(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with something of everything, seen yesterday; not to be changed."""
-    path = tmp_path_factory.mktemp("lived") / "annotator.sqlite"
-    shutil.copyfile(migrated, path)
+    path = databases.put(tmp_path_factory.mktemp("lived") / "annotator.sqlite")
     midnight = datetime.now(UTC).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     evening = midnight - timedelta(hours=4)
     with open_database(path, forbidden_root=None) as database:

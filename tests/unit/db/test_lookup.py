@@ -16,6 +16,7 @@ from annotator.domain import Capture, Event, Origin, SkipReason
 from db.backlog import SqlBacklog
 from db.engine import Database, open_database, open_read_only
 from db.lookup import SqlLookup
+from tests.databases import Databases
 
 CAPTURES = (
     Capture(Event("FrontDoor", "1", "24/05/01/12/00/00"), "00007-capture.jpg", 7),
@@ -28,8 +29,8 @@ CAPTURES = (
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("lookup") / "annotator.sqlite"
+def path(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = databases.put(tmp_path_factory.mktemp("lookup") / "annotator.sqlite")
     with open_database(made, forbidden_root=None) as database:
         backlog = SqlBacklog(database, SystemClock())
         backlog.add(CAPTURES[1:], Origin.LIVE)
@@ -37,7 +38,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database(path: Path) -> Iterator[Database]:
     with open_read_only(path) as opened:
         yield opened
@@ -74,10 +75,9 @@ def test_what_is_not_there_is_not_found(database: Database, asked: str) -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_text_may_be_asked_for(path: Path, text: str) -> None:
-    with open_read_only(path) as database:
-        assert SqlLookup(database).capture(text) is None
-        assert SqlLookup(database).event(f"nothing/{text}") is None
+def test_any_text_may_be_asked_for(database: Database, text: str) -> None:
+    assert SqlLookup(database).capture(text) is None
+    assert SqlLookup(database).event(f"nothing/{text}") is None
 
 
 def test_who_and_what_there_is(database: Database) -> None:

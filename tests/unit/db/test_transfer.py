@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,7 +38,7 @@ from annotator.domain import (
 from annotator.errors import InputError
 from annotator.transfer import MAX_RUN, Record, decode_record, encode_record
 from db.backlog import SqlBacklog
-from db.engine import Database, open_database
+from db.engine import Database
 from db.export import SqlExport
 from db.face_book import SqlFaceBook
 from db.gone import SqlEventRoll
@@ -59,6 +59,7 @@ from tests.contracts.backlog import (
     stationary_at,
     stood_in,
 )
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 
 DAY = timedelta(days=1)
@@ -67,19 +68,10 @@ Make = Callable[[], Database]
 
 
 @pytest.fixture
-def empty(migrated: Path, tmp_path: Path) -> Iterator[Make]:
+def empty(databases: Databases) -> Iterator[Make]:
     """Makes empty databases."""
-    made: list[Database] = []
-
-    def make() -> Database:
-        path = tmp_path / f"empty{len(made)}.sqlite"
-        shutil.copyfile(migrated, path)
-        made.append(open_database(path, forbidden_root=None))
-        return made[-1]
-
-    yield make
-    for database in made:
-        database.close()
+    with ExitStack() as made:
+        yield lambda: made.enter_context(databases.fresh())
 
 
 def exported(database: Database, window: Window | None = None) -> list[bytes]:
@@ -297,6 +289,10 @@ EVENT = (
 MADE_BY = b'{"kind":"provenance","id":0,"detector":"d","delegate":"cpu"}'
 TIME = b'"captured_at":"2024-05-01T12:00:00Z","annotated_at":"2024-05-01T12:00:00Z"'
 CAPTURE = b'{"kind":"capture","frame":1,%s,"width":64,"height":48,"made_by":0}' % TIME
+FAILURE = (
+    b'{"kind":"failure","frame":1,"reason":"corrupt","message":"","attempts":1,'
+    b'"failed_at":"2024-05-01T12:00:00+00:00","stamp":{"size":1,"modified_at":"2024-05-01T12:00:00Z"}}'
+)
 
 
 def test_a_file_written_by_hand_is_taken_in(database: Database) -> None:
@@ -319,6 +315,11 @@ def test_a_file_written_by_hand_is_taken_in(database: Database) -> None:
         ([HEADER, EVENT.replace(b"%05d", b"%s")], "line 2: .*such as"),
         ([HEADER, EVENT.replace(b"%05d", b"%0999d")], "line 2: .*such as"),
         ([HEADER, EVENT, MADE_BY, CAPTURE.replace(b"64", b"0")], "line 4: .*width"),
+        ([HEADER, EVENT, MADE_BY, CAPTURE.replace(b"2024-", b"0001-")], "line 4: .*1970"),
+        ([HEADER, EVENT, MADE_BY, CAPTURE.replace(b"2024-", b"9999-")], "line 4: .*1970"),
+        ([HEADER, EVENT, FAILURE.replace(b"Z", b"")], "line 3: .*time zone"),
+        ([HEADER, EVENT, FAILURE.replace(b"2024-", b"0001-")], "line 3: .*1970"),
+        ([HEADER[:-1] + b',"last_stranger":999999999}'], "line 1: .*last_stranger"),
         ([HEADER, EVENT, MADE_BY, CAPTURE.replace(b"1,", b"-1,", 1)], "line 4: .*frame"),
     ],
 )
@@ -329,6 +330,18 @@ def test_what_is_no_export_is_refused_with_its_line(
         import_into(database, lines)
     assert caught.value.next_step
     assert caught.value.exit_code == 2
+
+
+def test_an_embedding_of_no_numbers_is_refused(database: Database) -> None:
+    """Nobody could be recognised any more, nor could `trainer train` learn."""
+    SqlStore(database, ManualClock()).record(
+        [annotation(*captures(event(), 1), detection(faces=[face(Identity.UNKNOWN)]))], []
+    )
+    lines = [json.loads(line) for line in exported(database)]
+    (whose,) = lines[-1]["detections"][0]["faces"]
+    whose["embedding"] = urlsafe_b64encode(b"\xff" * EMBEDDING_BYTES).decode()
+    with pytest.raises(InputError, match=r"line 4: .*finite"):
+        import_into(database, [json.dumps(line).encode() for line in lines])
 
 
 json_values = st.recursive(
@@ -366,7 +379,7 @@ faces = st.builds(
         score,
         120.5,
         Gate.USABLE,
-        bytes([x % 256]) * EMBEDDING_BYTES,
+        bytes([x % 255]) * EMBEDDING_BYTES,  # four times 255 is no number
         Identification(Identity.KNOWN, "Anna", score)
         if known
         else Identification(Identity.UNKNOWN, None, score, 0.5),
@@ -394,15 +407,9 @@ detections = st.builds(
 )
 @given(seen=st.lists(st.lists(detections, max_size=3), min_size=1, max_size=12), fold=st.booleans())
 def test_export_import_export_gives_the_same_text(
-    migrated: Path, tmp_path: Path, seen: list[list[Detection]], fold: bool
+    databases: Databases, seen: list[list[Detection]], fold: bool
 ) -> None:
-    paths = [tmp_path / "one.sqlite", tmp_path / "other.sqlite"]
-    for path in paths:
-        shutil.copyfile(migrated, path)
-    with (
-        open_database(paths[0], forbidden_root=None) as one,
-        open_database(paths[1], forbidden_root=None) as other,
-    ):
+    with databases.fresh() as one, databases.fresh() as other:
         found: list[Annotation] = [
             annotation(each, *seen[n % len(seen)])
             for n, each in enumerate(captures(event(), *range(0, 60, 3)) + captures(event(2), 5, 6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -49,6 +50,7 @@ from tests.contracts.backlog import (
     stationary_at,
     stood_in,
 )
+from tests.databases import Databases
 from tests.fakes.clock import ManualClock
 
 # What is in every file of old/.
@@ -76,20 +78,34 @@ def restored(version: str, path: Path) -> Path:
 VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=VERSIONS, scope="module")
 def version(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
 
 
-@pytest.fixture
-def old(version: str, tmp_path: Path) -> Path:
-    return restored(version, tmp_path / "annotator.sqlite")
+@pytest.fixture(scope="module")
+def kept(version: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An old database; not to be changed."""
+    return restored(version, tmp_path_factory.mktemp("old") / "annotator.sqlite")
 
 
 @pytest.fixture
-def upgraded(old: Path) -> Iterator[Database]:
-    with open_database(old, forbidden_root=None) as database:
+def old(kept: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copyfile(kept, tmp_path / "annotator.sqlite"))
+
+
+@pytest.fixture(scope="module")
+def brought_up_to_date(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What was an old database; not to be changed."""
+    path = Path(shutil.copyfile(kept, tmp_path_factory.mktemp("upgraded") / "annotator.sqlite"))
+    open_database(path, forbidden_root=None).close()
+    return path
+
+
+@pytest.fixture
+def upgraded(databases: Databases, brought_up_to_date: Path) -> Iterator[Database]:
+    with databases.fresh(brought_up_to_date) as database:
         yield database
 
 
@@ -238,16 +254,17 @@ def test_nothing_old_was_made_on_the_fallback_or_stands_still(world: World) -> N
     assert {one.stay for one in world.ask(stationary=True)} == {None}
 
 
-def test_an_upgraded_database_goes_on(upgraded: Database) -> None:
+def test_an_upgraded_database_goes_on(old: Path) -> None:
     """With old captures of the same monitor before the new ones, and its foreign keys on."""
-    store = SqlStore(upgraded, ManualClock(), stationary_at)
-    parked = captures(event(7), *range(1, 31))
-    store.record([stood_in(one, CAR) for one in parked], [])
-    found = SqlQueries(upgraded).sightings(CaptureQuery(labels=("car",)))
-    assert [(one.frame, one.stay) for one in found] == [(1, Stay.ARRIVED)]
-    assert SqlBacklog(upgraded, ManualClock()).redo_fallback(Window()) == len(parked)
-    with upgraded.writing() as connection, pytest.raises(Exception, match="FOREIGN KEY"):
-        connection.exec_driver_sql("DELETE FROM provenance")
+    with open_database(old, forbidden_root=None) as upgraded:
+        store = SqlStore(upgraded, ManualClock(), stationary_at)
+        parked = captures(event(7), *range(1, 31))
+        store.record([stood_in(one, CAR) for one in parked], [])
+        found = SqlQueries(upgraded).sightings(CaptureQuery(labels=("car",)))
+        assert [(one.frame, one.stay) for one in found] == [(1, Stay.ARRIVED)]
+        assert SqlBacklog(upgraded, ManualClock()).redo_fallback(Window()) == len(parked)
+        with upgraded.writing() as connection, pytest.raises(Exception, match="FOREIGN KEY"):
+            connection.exec_driver_sql("DELETE FROM provenance")
 
 
 def test_old_faces_are_named_and_tagged(world: World, upgraded: Database, version: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,10 +28,11 @@ from annotator.domain import (
     StoredFace,
 )
 from annotator.nvr.tree import EventTree, open_tree
-from db.engine import Database, open_database
+from db.engine import Database
 from db.face_book import SqlFaceBook
 from db.queries import SqlQueries
 from db.store import SqlStore
+from tests.databases import Databases
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 FACE_BOX = BoundingBox(100, 60, 160, 120)
@@ -102,19 +102,9 @@ class House:
         return list(self.queries.stored_faces(FaceQuestion()))
 
 
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database of the newest schema; not to be changed."""
-    path = tmp_path_factory.mktemp("empty") / "annotator.sqlite"
-    open_database(path, forbidden_root=None).close()
-    return path
-
-
 @pytest.fixture
-def house(empty: Path, tmp_path: Path) -> Iterator[House]:
-    path = tmp_path / "annotator.sqlite"
-    shutil.copyfile(empty, path)
+def house(databases: Databases, tmp_path: Path) -> Iterator[House]:
     (tmp_path / "store").mkdir()
     tree = open_tree(StoreSettings(root=tmp_path / "store", layout="medium"))
-    with open_database(path, forbidden_root=None) as database:
+    with databases.fresh() as database:
         yield House(tmp_path, tree, database)
