@@ -27,7 +27,8 @@ def scene(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
 def seen(picture: Image.Image, *, noise: float = 0.0, gain: float = 1.0, seed: int = 1) -> Glance:
     """As a camera delivers it, decoded as a 300 x 300 network needs it."""
     exact = np.asarray(picture).astype(np.float32) * gain
-    exact += np.random.default_rng(seed).normal(0, noise, (*exact.shape[:2], 1))
+    if noise:
+        exact += np.random.default_rng(seed).normal(0, noise, (*exact.shape[:2], 1))
     file = io.BytesIO()
     Image.fromarray(exact.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=75)
     return glance(decode(file.getvalue(), max_megapixels=50, need=lambda *_: (300, 300)))
