@@ -94,11 +94,6 @@ def expected(seen: Sequence[Annotation]) -> list[Sighting]:
     return list(MemoryQueries(memory).sightings(EVERYTHING))
 
 
-@pytest.fixture(scope="module")
-def expected_of_long_day() -> list[Sighting]:
-    return expected(LONG_DAY)
-
-
 def found(database: Database) -> list[Sighting]:
     return list(SqlQueries(database).sightings(EVERYTHING))
 
