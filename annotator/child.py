@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import IO, Generic, TypeVar
 
@@ -70,7 +71,8 @@ class Child(Generic[Message]):
                 stderr=stderr,
                 start_new_session=True,
             )
-        self._connection.send_bytes(greeting)
+        with suppress(OSError):  # it has died already, which whoever listens to it is told
+            self._connection.send_bytes(greeting)
 
     @property
     def pid(self) -> int:

@@ -8,6 +8,12 @@ from tests.system.conftest import House, picture
 from tests.system.lab import SEED_OPTIONS, Lab
 
 
+def freeze(lab: Lab, house: House, *, patience_s: int) -> None:
+    with (house.folder / "annotator.toml").open("a") as config:
+        config.write(f"\n[mount]\nstall_s = {patience_s}\n")
+    lab.freeze()
+
+
 @pytest.mark.parametrize(
     "words", [("gallery", "-o", "out"), ("show", "Door/24/05/01/12/00/00", "-o", "out")]
 )
@@ -17,9 +23,7 @@ def test_a_dead_mount_costs_a_picture_and_not_the_command(
     lab.mount(SEED_OPTIONS)
     house.capture("Door", 0, 1, picture("red"))
     house.run("backfill")
-    with (house.folder / "annotator.toml").open("a") as config:
-        config.write("\n[mount]\nstall_s = 4\n")
-    lab.freeze()
+    freeze(lab, house, patience_s=4)
     done = house.run(*words, code=3)
     assert "did not answer within 4 s" in done.stderr
 
@@ -47,8 +51,6 @@ def test_a_dead_mount_is_told_by_whoever_needs_an_answer(
     lab.mount(SEED_OPTIONS)
     house.capture("Door", 0, 1, picture())
     house.run("backfill")
-    with (house.folder / "annotator.toml").open("a") as config:
-        config.write("\n[mount]\nstall_s = 2\n")
-    lab.freeze()
+    freeze(lab, house, patience_s=2)
     done = house.run(*words, code=5)
     assert "has not answered for 2 s" in done.stderr
