@@ -71,26 +71,22 @@ def show(config: Config, targets: Sequence[str], output: Path, which: Which) -> 
 
 def _not_annotated(queries: SqlQueries, root: Path | None, target: str) -> QueryError:
     """Why nothing can be shown of a target: it could not be looked at, or nobody knows it."""
-    from annotator.app.targets import event_meant, path_below
+    from annotator.app.targets import path_below, place_meant
 
-    path = path_below(root, target)
-    directory, _, name = path.rpartition("/")
-    event, wanted = event_meant(queries, path), ""
-    if event is None:
-        event, wanted = event_meant(queries, directory), name
-    if event is not None:
-        begin = f"{event.directory}/{wanted}"
+    place, why = place_meant(queries, root, target), ""
+    if place is not None:
+        begin = f"{place.event.directory}/{place.file_name or ''}"
         for one in queries.failures():
-            if one.path == begin or (not wanted and one.path.startswith(begin)):
+            if one.path == begin or (place.file_name is None and one.path.startswith(begin)):
                 return QueryError(
                     f"{target} could not be looked at: {one.message}",
                     "`annotator failures retry` lets it be tried again",
                 )
-    why = ""
-    try:
-        queries.count(CaptureQuery(events=(directory if event else path,)))
-    except QueryError as error:
-        why = f": {error}"  # it names the nearest
+    else:
+        try:
+            queries.count(CaptureQuery(events=(path_below(root, target),)))
+        except QueryError as error:
+            why = f": {error}"  # it names the nearest
     return QueryError(
         f"{target} has not been annotated{why}",
         "name it as `annotator events` does; what is new, `annotator backfill` looks at",
