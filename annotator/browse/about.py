@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -153,10 +152,6 @@ _SHOWN = {
 }
 """The columns that links to a view ask for; the page can show all."""
 
-_ASKED_BY_TIME = {"event_people": "started_at"}
-"""Views that are put together anew for each question, and a column that makes it a small one."""
-RECENT_S = 28 * 86400
-
 FIRST_QUESTION = """\
 select local_time, monitor, label, score, name, path from sightings
 where captured_at > 1000 * strftime('%s', 'now', '-1 day')
@@ -248,11 +243,6 @@ def query_links() -> tuple[Link, ...]:
         Link(about["title"], f"/{DATABASE}/{name}{_EXAMPLES.get(name, '')}")
         for name, about in _QUERIES.items()
     )
-
-
-def _recent(view: str) -> dict[str, str]:
-    column = _ASKED_BY_TIME.get(view)
-    return {f"{column}__gt": str(round((time.time() - RECENT_S) * 1000))} if column else {}
 
 
 def metadata(*, with_facets: bool) -> dict[str, Any]:
